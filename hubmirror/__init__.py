@@ -1,0 +1,1 @@
+"""A self-hosted Docker Hub mirror on Twisted."""

@@ -1,0 +1,1 @@
+"""The policy, free of HTTP: every Question gets its Answer here."""

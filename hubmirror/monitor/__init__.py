@@ -1,0 +1,1 @@
+"""What an operator and a browser see: the quota endpoint and the page."""

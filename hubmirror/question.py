@@ -1,0 +1,174 @@
+"""The two values between HTTP and policy: what a client asks, and what it gets.
+
+``registry/`` parses a request into a ``Question`` and writes an ``Answer``; nothing between
+them knows HTTP's bytes.
+"""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IConsumer
+from zope.interface import Attribute, Interface
+
+from hubmirror.errors import RegistryError
+from hubmirror.naming import Digest, Reference, Repository
+
+__all__ = [
+    "Answer",
+    "BlobRequest",
+    "CatalogRequest",
+    "Client",
+    "Headers",
+    "IStream",
+    "ManifestRequest",
+    "Ping",
+    "Preflight",
+    "Question",
+    "ReferrersRequest",
+    "Refusal",
+    "Subject",
+    "TagsRequest",
+    "TokenRequest",
+]
+
+#: Header fields in their order, names as written in RFC 9110; a name may recur.
+Headers = tuple[tuple[str, str], ...]
+
+
+class IStream(Interface):
+    """A body that is sent as it comes. It is sent once or discarded, never both."""
+
+    length: int | None = Attribute("How many bytes will come, or None where nobody said.")
+
+    def send_to(consumer: IConsumer) -> Deferred[None]:
+        """Write the body to ``consumer``, a push producer registered on it meanwhile.
+
+        The Deferred fires after the last byte; it fails with an ``UpstreamFailure`` when the
+        source breaks off or stalls. Cancelling it ends the source at once.
+        """
+
+    def discard() -> None:
+        """End the source at once: the body is not wanted."""
+
+
+@frozen
+class Client:
+    """Who asks: the address (a proxy's word only where the proxy is trusted), and the URL
+
+    (scheme and authority, no path) by which the client knows this mirror.
+    """
+
+    address: str
+    public_url: str
+    user_agent: str | None = None
+
+
+@frozen
+class Ping:
+    """``/v2/``: is this a registry, and what does it want to see?"""
+
+
+@frozen
+class Preflight:
+    """``OPTIONS`` on any path of the API."""
+
+
+@frozen
+class ManifestRequest:
+    """``/v2/<name>/manifests/<reference>``."""
+
+    repository: Repository
+    reference: Reference
+
+
+@frozen
+class BlobRequest:
+    """``/v2/<name>/blobs/<digest>``."""
+
+    repository: Repository
+    digest: Digest
+
+
+@frozen
+class TagsRequest:
+    """``/v2/<name>/tags/list``; ``query`` holds the page (``n``, ``last``) as asked."""
+
+    repository: Repository
+    query: Headers = ()
+
+
+@frozen
+class ReferrersRequest:
+    """``/v2/<name>/referrers/<digest>``; ``query`` holds ``artifactType`` as asked."""
+
+    repository: Repository
+    digest: Digest
+    query: Headers = ()
+
+
+@frozen
+class CatalogRequest:
+    """``/v2/_catalog``."""
+
+    query: Headers = ()
+
+
+@frozen
+class TokenRequest:
+    """``/token``: a GET's query, or the form of a POST (OAuth2). May hold a password."""
+
+    parameters: Headers = field(repr=False)
+    is_form: bool = False
+
+
+@frozen
+class Refusal:
+    """A request that the edge could not accept: it counts as the others do, then fails."""
+
+    error: RegistryError
+
+
+Subject = (
+    Ping
+    | Preflight
+    | ManifestRequest
+    | BlobRequest
+    | TagsRequest
+    | ReferrersRequest
+    | CatalogRequest
+    | TokenRequest
+    | Refusal
+)
+
+
+@frozen
+class Question:
+    """One request to the API. ``credential`` is the ``Authorization`` value, as it came."""
+
+    method: str
+    subject: Subject
+    client: Client
+    credential: str | None = field(default=None, repr=False)
+    accept: tuple[str, ...] = ()
+    range: str | None = None
+    if_range: str | None = None
+    if_none_match: str | None = None
+
+
+@frozen
+class Answer:
+    """One response. ``headers`` are end-to-end ones; framing is ``registry/``'s.
+
+    ``upstream_seconds`` is what the upstream took to its headers, for the access log.
+    """
+
+    status: int
+    headers: Headers = ()
+    body: bytes | IStream = b""
+    upstream_seconds: float | None = None
+
+    def header(self, name: str) -> str | None:
+        """The first field called ``name``, in any case."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), None)

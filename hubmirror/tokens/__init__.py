@@ -1,0 +1,1 @@
+"""Token requests on their way to the upstream's token server."""

@@ -13,7 +13,16 @@ from attrs import field, frozen
 
 from hubmirror.errors import DigestInvalid, ManifestInvalid, NameInvalid
 
-__all__ = ["Digest", "Reference", "Repository", "Scope", "Tag", "parse_digest", "parse_reference"]
+__all__ = [
+    "Digest",
+    "Reference",
+    "Repository",
+    "Scope",
+    "Tag",
+    "library_name",
+    "parse_digest",
+    "parse_reference",
+]
 
 #: The longest name, registry host included, that clients agree on.
 MAX_NAME: Final = 255
@@ -115,3 +124,8 @@ def parse_reference(text: str) -> Reference:
     Raises ``DigestInvalid`` or ``ManifestInvalid``.
     """
     return parse_digest(text) if ":" in text else Tag(text)
+
+
+def library_name(name: str) -> str:
+    """Docker Hub's full name of a repository: ``busybox`` is ``library/busybox``."""
+    return name if "/" in name else f"library/{name}"

@@ -165,7 +165,7 @@ class Answer:
 
     status: int
     headers: Headers = ()
-    body: bytes | IStream = b""
+    body: bytes | IStream = field(default=b"", repr=False)
     upstream_seconds: float | None = None
 
     def header(self, name: str) -> str | None:

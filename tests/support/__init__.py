@@ -1,0 +1,1 @@
+"""What tests share: programs that run, certificates and images made on the spot."""

@@ -1,0 +1,189 @@
+"""How many requests each day let through, kept over restarts and a ``kill -9``."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+from attrs import define, field
+from twisted.logger import Logger
+from zope.interface import Interface, implementer
+
+__all__ = ["FileLedger", "ILedger", "MemoryLedger"]
+
+#: The file: words of 64 bits in the machine's byte order, the magic number, the version, and a
+#: slot for each of the days that are remembered. A file from a machine of the other byte order
+#: fails at the magic number.
+MAGIC: Final = int.from_bytes(b"hubcount", "big")
+VERSION: Final = 1
+FIRST_SLOT: Final = 2
+SLOTS: Final = 366
+PAGE: Final = 4096
+
+#: A slot: the day in the upper 24 bits, its count in the lower 40.
+COUNT_BITS: Final = 40
+COUNT_MASK: Final = (1 << COUNT_BITS) - 1
+DAY_MASK: Final = (1 << 24) - 1
+
+
+class ILedger(Interface):
+    """A count for each day. A day is a number, see ``window.day_of``.
+
+    At least the counts of the latest few days are kept, in whatever order the days come: a
+    clock that steps back and forth finds each day as it left it.
+    """
+
+    def used(day: int) -> int:
+        """The count of ``day``."""
+
+    def add(day: int) -> int:
+        """Add one to the count of ``day``, and return the new count."""
+
+    def flush() -> None:
+        """Bring the counts to the disk. Blocks; may be called from any thread.
+
+        Raises ``OSError`` where the disk fails.
+        """
+
+    def close() -> None:
+        """Flush and end. Nothing is called afterwards, and nothing runs meanwhile."""
+
+
+@implementer(ILedger)
+@define
+class MemoryLedger:
+    """Counts that end with the process."""
+
+    _counts: dict[int, int] = field(factory=dict, init=False)
+
+    def used(self, day: int) -> int:
+        """The count of ``day``."""
+        return self._counts.get(day, 0)
+
+    def add(self, day: int) -> int:
+        """Add one, and return the new count."""
+        self._counts[day] = self.used(day) + 1
+        return self._counts[day]
+
+    def flush(self) -> None:
+        """Nothing to do."""
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+@implementer(ILedger)
+class FileLedger:
+    """Counts in a file of one page, mapped into memory and shared with the kernel.
+
+    An update is the store of one aligned word: when the process dies, the kernel has it or has
+    it not, and never half of it. Only a power cut can lose what is not flushed. A file that is
+    no ledger is set aside as ``NAME.damaged-N``, and the count starts anew. Days
+    ``SLOTS`` apart share a slot, which holds the one that came last.
+
+    Raises ``OSError`` where the file can't be opened or made. One process writes at a time.
+    """
+
+    _log = Logger()
+
+    def __init__(self, path: Path) -> None:
+        self._fd = self._open(path)
+        self._map = mmap.mmap(self._fd, PAGE, mmap.MAP_SHARED)
+        self._words = memoryview(self._map).cast("Q")
+        self._is_flushed = True
+
+    def used(self, day: int) -> int:
+        """The count of ``day``."""
+        word = self._words[_slot(day)]
+        return word & COUNT_MASK if word >> COUNT_BITS == day & DAY_MASK else 0
+
+    def add(self, day: int) -> int:
+        """Add one, and return the new count."""
+        used = self.used(day) + 1
+        # CPython stores a "Q" with one memcpy of 8 bytes: a single machine instruction.
+        self._words[_slot(day)] = (day & DAY_MASK) << COUNT_BITS | used
+        self._is_flushed = False
+        return used
+
+    def flush(self) -> None:
+        """Bring the counts to the disk, if they have changed. Raises ``OSError``."""
+        if self._is_flushed:
+            return
+        self._is_flushed = True
+        try:
+            # Not mmap.flush(): CPython holds the interpreter's lock over that. The kernel
+            # writes a file's mapped pages on fsync, too.
+            os.fsync(self._fd)
+        except OSError:
+            self._is_flushed = False
+            raise
+
+    def close(self) -> None:
+        """Flush and unmap. Raises ``OSError`` where the disk fails, and is closed nonetheless."""
+        try:
+            self.flush()
+        finally:
+            self._words.release()
+            self._map.close()
+            os.close(self._fd)
+
+    def _open(self, path: Path) -> int:
+        if os.path.lexists(path) and not _is_ledger(path):
+            aside = _set_aside(path)
+            self._log.error(
+                "{path} is not a ledger of requests: it is now {aside}, and today's count "
+                "starts at 0",
+                path=str(path),
+                aside=str(aside),
+            )
+        if not path.exists():
+            _create(path)
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+
+def _slot(day: int) -> int:
+    return FIRST_SLOT + day % SLOTS
+
+
+def _is_ledger(path: Path) -> bool:
+    if not path.is_file() or path.stat().st_size != PAGE:
+        return False
+    words = memoryview(path.read_bytes()).cast("Q")
+    return (words[0], words[1]) == (MAGIC, VERSION)
+
+
+def _set_aside(path: Path) -> Path:
+    names = (path.with_name(f"{path.name}.damaged-{number}") for number in count(1))
+    aside = next(name for name in names if not os.path.lexists(name))
+    path.rename(aside)
+    return aside
+
+
+def _create(path: Path) -> None:
+    """Make an empty ledger. Its blocks are written, not left sparse: a store into a mapped page
+
+    that the disk has no room for would kill the process.
+    """
+    page = memoryview(bytearray(PAGE)).cast("Q")
+    page[0], page[1] = MAGIC, VERSION
+    unfinished = path.with_name(f"{path.name}.new")
+    unfinished.unlink(missing_ok=True)
+    fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(page)
+        file.flush()
+        os.fsync(fd)
+    unfinished.rename(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring the names in ``folder`` to the disk."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,266 @@
+"""Tests of hubmirror.upstream.agent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import methodcaller
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectingCancelledError
+from twisted.internet.protocol import Factory, Protocol
+from twisted.web.error import SchemeNotSupported
+from twisted.web.http_headers import Headers
+
+from hubmirror.errors import UpstreamFailure, UpstreamRefused
+from hubmirror.upstream.failures import ConnectTimeout, LookupFailed
+from tests.support.certificates import Authority
+from tests.upstream.servers import (
+    PATIENCE,
+    Flood,
+    LeaveAt,
+    Loopback,
+    Upstream,
+    flood,
+    get,
+    upstream,
+)
+
+
+@pytest_twisted.ensureDeferred
+async def test_plain(loopback: Loopback) -> None:
+    """A configured upstream on loopback is asked in plain HTTP, its Host with the port."""
+    server = upstream()
+    port = loopback.listen(server)
+    assert await get(loopback.agent("127.0.0.1"), f"http://127.0.0.1:{port}/v2/") == (
+        200,
+        b"hello",
+    )
+    assert server.received.startswith(b"GET /v2/ HTTP/1.1\r\n")
+    assert b"\r\nHost: 127.0.0.1:%d\r\n" % port in server.received
+
+
+@pytest_twisted.ensureDeferred
+async def test_identity_is_pinned(loopback: Loopback) -> None:
+    """Whatever a caller says of encodings, the upstream is asked for identity bytes."""
+    server = upstream()
+    port = loopback.listen(server)
+    offered = Headers({b"accept-encoding": [b"gzip", b"br"], b"accept": [b"a/b"]})
+    await get(loopback.agent("127.0.0.1"), f"http://127.0.0.1:{port}/", offered)
+    received = server.received.lower()
+    assert received.count(b"accept-encoding:") == 1
+    assert b"\r\naccept-encoding: identity\r\n" in received
+    assert b"\r\naccept: a/b\r\n" in received
+    assert offered.getRawHeaders(b"accept-encoding") == [b"gzip", b"br"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_connections_are_kept(loopback: Loopback) -> None:
+    """The next request goes over the same connection, without a lookup."""
+    loopback.names["registry.test"] = "127.0.0.1"
+    server = upstream()
+    agent, port = loopback.agent("registry.test"), loopback.listen(server)
+    for _ in range(3):
+        await get(agent, f"http://registry.test:{port}/")
+    assert server.connections == 1
+    assert loopback.asked == ["registry.test"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_names_that_idna_would_refuse(loopback: Loopback) -> None:
+    """A container's name with an underscore is a host like any other."""
+    loopback.names["my_registry"] = "127.0.0.1"
+    port = loopback.listen(upstream())
+    assert (await get(loopback.agent("my_registry"), f"http://my_registry:{port}/"))[0] == 200
+
+
+@pytest.mark.parametrize("host", ["blobs.test", "127.0.0.1", "127.1"])
+@pytest_twisted.ensureDeferred
+async def test_refuses_private_addresses(loopback: Loopback, host: str) -> None:
+    """What the upstream points to is judged by the address that would be connected to."""
+    loopback.names["blobs.test"] = loopback.names["127.1"] = "127.0.0.1"
+    server = upstream()
+    port = loopback.listen(server)
+    with pytest.raises(UpstreamRefused, match=r"127\.0\.0\.1"):
+        await get(loopback.agent("registry.test"), f"http://{host}:{port}/")
+    assert server.connections == 0
+
+
+@pytest_twisted.ensureDeferred
+async def test_upstream_at_home(loopback: Loopback) -> None:
+    """Once the configured upstream is found on loopback, its blob host may be there too."""
+    loopback.names.update({"registry.test": "127.0.0.1", "blobs.test": "127.0.0.1"})
+    agent, port = loopback.agent("registry.test"), loopback.listen(upstream())
+    await get(agent, f"http://registry.test:{port}/")
+    assert (await get(agent, f"http://blobs.test:{port}/"))[0] == 200
+
+
+@pytest_twisted.ensureDeferred
+async def test_unknown_name(loopback: Loopback) -> None:
+    """A name that nobody knows fails as a lookup does."""
+    with pytest.raises(LookupFailed, match=r"gone\.test was not found"):
+        await get(loopback.agent(), "https://gone.test/")
+
+
+@pytest.mark.parametrize(
+    ("url", "error"),
+    [
+        ("ftp://a.test/", SchemeNotSupported),
+        ("http://user@a.test/", ValueError),
+        ("http://a.test:99999/", ValueError),
+        ("http:///", ValueError),
+        ("http://a.test/\x00", ValueError),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_odd_uris(loopback: Loopback, url: str, error: type[Exception]) -> None:
+    """A URI that is none fails through the Deferred, before anything is looked up."""
+    requested = loopback.agent().request(b"GET", url.encode())
+    with pytest.raises(error):
+        await requested
+    assert loopback.asked == []
+
+
+@pytest_twisted.ensureDeferred
+async def test_tls_by_name_and_address(loopback: Loopback, authority: Authority) -> None:
+    """A certificate for a name and an address is good for both, under the given CA."""
+    certificate = authority.issue("server", ("registry.test", "127.0.0.1"))
+    port = loopback.listen(upstream(), certificate)
+    loopback.names["registry.test"] = "127.0.0.1"
+    agent = loopback.agent("registry.test", upstream_ca=authority.certificate)
+    for host in ("registry.test", "127.0.0.1"):
+        assert await get(agent, f"https://{host}:{port}/") == (200, b"hello")
+
+
+@pytest_twisted.ensureDeferred
+async def test_nothing_is_said_to_a_stranger(loopback: Loopback, authority: Authority) -> None:
+    """A request, which may hold a token, is not sent before the certificate is right."""
+    server = upstream()
+    port = loopback.listen(server, authority.issue("server", ("other.test",)))
+    agent = loopback.agent("127.0.0.1", upstream_ca=authority.certificate)
+    with pytest.raises(UpstreamFailure, match="another name"):
+        await get(agent, f"https://127.0.0.1:{port}/")
+    assert server.received == b""
+
+
+@pytest.mark.parametrize("https", [True, False], ids=["https", "http"])
+@pytest.mark.parametrize("leave", [methodcaller("loseConnection"), methodcaller("stopProducing")])
+@pytest_twisted.ensureDeferred
+async def test_leaving_ends_the_transfer(
+    loopback: Loopback, authority: Authority, leave: Callable[[Any], None], https: bool
+) -> None:
+    """Who has lost interest in a body ends it at once: the server sends only a little more."""
+    server = flood()
+    port = loopback.listen(server, authority.issue("server") if https else None)
+    agent = loopback.agent("127.0.0.1", upstream_ca=authority.certificate)
+    url = f"http{'s' if https else ''}://127.0.0.1:{port}/"
+    response = await agent.request(b"GET", url.encode())
+    response.deliverBody(LeaveAt(leave))
+    await server.ended.addTimeout(PATIENCE, loopback.reactor)
+    assert server.sent < 16 << 20
+
+
+@pytest_twisted.ensureDeferred
+async def test_leaving_while_paused(loopback: Loopback, authority: Authority) -> None:
+    """A transfer that stands still, as the client was slow, ends as promptly."""
+    server = flood()
+    port = loopback.listen(server, authority.issue("server"))
+    agent = loopback.agent("127.0.0.1", upstream_ca=authority.certificate)
+    response = await agent.request(b"GET", f"https://127.0.0.1:{port}/".encode())
+
+    def pause_then_leave(transport: Any) -> None:
+        transport.pauseProducing()
+        loopback.reactor.callLater(0, transport.loseConnection)
+
+    response.deliverBody(LeaveAt(pause_then_leave))
+    await server.ended.addTimeout(PATIENCE, loopback.reactor)
+
+
+@pytest_twisted.ensureDeferred
+async def test_cancelling_ends_the_request(loopback: Loopback, authority: Authority) -> None:
+    """A request that nobody waits for any more leaves no connection behind."""
+    server = flood()
+    server.protocol = Silent
+    server.asked = Deferred()
+    port = loopback.listen(server, authority.issue("server"))
+    agent = loopback.agent("127.0.0.1", upstream_ca=authority.certificate)
+    requested = agent.request(b"GET", f"https://127.0.0.1:{port}/".encode())
+    failures: list[Any] = []
+    requested.addErrback(failures.append)
+    await server.asked.addTimeout(PATIENCE, loopback.reactor)
+    requested.cancel()
+    await server.ended.addTimeout(PATIENCE, loopback.reactor)
+    assert len(failures) == 1
+
+
+@pytest_twisted.ensureDeferred
+async def test_cancelling_ends_connecting(loopback: Loopback) -> None:
+    """A request that is given up while its connection is made leaves nothing behind."""
+    port = loopback.listen(Factory.forProtocol(Protocol))
+    requested = loopback.agent("127.0.0.1").request(b"GET", f"https://127.0.0.1:{port}/".encode())
+    requested.cancel()
+    with pytest.raises((CancelledError, ConnectingCancelledError)):
+        await requested
+
+
+@pytest_twisted.ensureDeferred
+async def test_last_answer_of_a_connection(loopback: Loopback, authority: Authority) -> None:
+    """Ending at once cuts nothing off an answer after which the upstream closes."""
+    body = bytes(1 << 20)
+    server = upstream(body)
+    server.answer = server.answer.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n")
+    port = loopback.listen(server, authority.issue("server"))
+    agent = loopback.agent("127.0.0.1", upstream_ca=authority.certificate)
+    for _ in range(2):
+        assert await get(agent, f"https://127.0.0.1:{port}/") == (200, body)
+    assert server.connections == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_kept_connection_that_went_stale(loopback: Loopback) -> None:
+    """A request that meets a kept connection as the upstream closes it goes out again."""
+    server = upstream()
+    server.protocol = OneAnswer
+    agent, port = loopback.agent("127.0.0.1"), loopback.listen(server)
+    for _ in range(2):
+        assert (await get(agent, f"http://127.0.0.1:{port}/"))[0] == 200
+    assert server.connections == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_connecting_has_a_limit(loopback: Loopback, authority: Authority) -> None:
+    """A peer that takes the connection and never speaks TLS costs the time limit."""
+    port = loopback.listen(Factory.forProtocol(Protocol))
+    agent = loopback.agent("127.0.0.1", connect_timeout=0.05)
+    with pytest.raises(ConnectTimeout, match=r"connecting to 127\.0\.0\.1 took longer than 0\.05"):
+        await get(agent, f"https://127.0.0.1:{port}/")
+
+
+class Silent(Flood):
+    """Is asked, and says nothing."""
+
+    def dataReceived(self, data: bytes) -> None:
+        self.factory.asked.callback(None)
+
+
+class OneAnswer(Upstream):
+    """Answers once a connection, and hangs up on the next request."""
+
+    has_answered = False
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.has_answered:
+            self.transport.loseConnection()
+        else:
+            self.has_answered = True
+            super().dataReceived(data)
+
+
+def test_a_ca_that_is_none(loopback: Loopback, tmp_path: Path) -> None:
+    """A bundle that cannot be read is an error when the agent is made."""
+    (tmp_path / "ca.pem").write_text("nothing")
+    with pytest.raises(ValueError, match=r"ca\.pem"):
+        loopback.agent(upstream_ca=tmp_path / "ca.pem")

@@ -1,0 +1,81 @@
+"""The server side of TLS for Twisted, with a certificate that can be swapped while listening."""
+
+from __future__ import annotations
+
+from OpenSSL import SSL
+from twisted.internet.interfaces import (
+    IOpenSSLContextFactory,
+    IOpenSSLServerConnectionCreator,
+    IProtocolFactory,
+)
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
+from zope.interface import implementer
+
+from hubmirror.certificates.context import server_context
+from hubmirror.certificates.files import KeyPair
+from hubmirror.certificates.sources import ICertificateSource
+
+__all__ = ["ServerTLS"]
+
+
+@implementer(IOpenSSLServerConnectionCreator, IOpenSSLContextFactory)
+class ServerTLS:
+    """Gives each new connection the certificate in force; older connections keep theirs.
+
+    Raises ``CertificateError`` when the first pair can't be used.
+    """
+
+    def __init__(self, source: ICertificateSource) -> None:
+        self._source = source
+        # Taken before the files are read: a change in between is then seen as one.
+        self._stamp = source.stamp()
+        self._pair = source.load()
+        self._context = server_context(self._pair)
+
+    @property
+    def pair(self) -> KeyPair:
+        """The pair in force."""
+        return self._pair
+
+    def wrap(self, factory: IProtocolFactory) -> IProtocolFactory:
+        """A factory whose connections speak TLS, and ``factory``'s protocol within it."""
+        wrapped: IProtocolFactory = TLSMemoryBIOFactory(self, False, factory)
+        return wrapped
+
+    def changed(self) -> bool:
+        """Whether the source looks other than when it was last read, with success or not."""
+        return bool(self._source.stamp() != self._stamp)
+
+    def reload(self, source: ICertificateSource | None = None) -> bool:
+        """Read the certificate again, from another ``source`` if given.
+
+        Returns whether another one is in force now. Raises ``CertificateError`` when it can't
+        be used; then everything stays as it was, the source too. The same certificate keeps its
+        context: a new one would forget all sessions.
+        """
+        wanted = self._source if source is None else source
+        stamp = wanted.stamp()
+        if source is None:
+            # A pair that fails is not tried again at every check, only when it changes.
+            self._stamp = stamp
+        pair = wanted.load()
+        renewed = pair.chain != self._pair.chain
+        if renewed:
+            self._context = server_context(pair)
+        self._source, self._stamp, self._pair = wanted, stamp, pair
+        return renewed
+
+    def reload_if_changed(self) -> bool:
+        """``reload`` where ``changed`` says so: for a periodic check."""
+        return self.changed() and self.reload()
+
+    def getContext(self) -> SSL.Context:
+        """The context in force (``IOpenSSLContextFactory``)."""
+        return self._context
+
+    def serverConnectionForTLS(
+        self,
+        protocol: TLSMemoryBIOProtocol,  # noqa: ARG002 - one context for all
+    ) -> SSL.Connection:
+        """A connection for one client (``IOpenSSLServerConnectionCreator``)."""
+        return SSL.Connection(self._context, None)

@@ -1,0 +1,36 @@
+"""What a setting's file must be like, and what is read from it."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+__all__ = ["read_login", "readable_file"]
+
+
+def readable_file(path: Path) -> None:
+    """Raise ``ValueError`` unless ``path`` is a file that this process can read."""
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise ValueError(f"{path} can't be read: {error.strerror}") from error
+
+
+def read_login(path: Path) -> tuple[str, str]:
+    """The user and the password that ``path`` holds as its one line, ``user:password``.
+
+    Raises ``ValueError``, which tells nothing of what the file holds, for a file of another
+    form or one to which group or others have any right.
+    """
+    readable_file(path)
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise ValueError(f"{path} is open to other users: chmod 600 it")
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise ValueError(f"{path} can't be read as UTF-8") from None
+    user, colon, password = lines[0].partition(":") if len(lines) == 1 else ("", "", "")
+    if not user or not colon:
+        raise ValueError(f"{path} is not one line of the form user:password")
+    return user, password

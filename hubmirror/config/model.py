@@ -1,0 +1,75 @@
+"""The configuration in force, as the values that the daemon is built from."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from attrs import field, frozen
+
+__all__ = ["Config", "ListenAddress"]
+
+#: The names under which Docker Hub's registry answers.
+_DOCKER_HUB = frozenset(
+    {"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
+)
+
+
+@frozen
+class ListenAddress:
+    """Where to listen: ``host`` is "" for all interfaces, ``port`` 0 for a free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@frozen
+class Config:
+    """Every setting, by the name it has in the file. Durations are seconds, paths absolute.
+
+    ``egress_login`` alone is no setting: the user and password for ``egress_proxy``, from the
+    file that ``egress_credentials`` names, or else from ``HTTPS_PROXY``.
+    """
+
+    http: tuple[ListenAddress, ...]
+    https: tuple[ListenAddress, ...]
+    certificate: Path | None
+    private_key: Path | None
+    upstream: str
+    upstream_ca: Path | None
+    public_url: str | None
+    data: Path
+    quota: int
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
+    allow_private: tuple[str, ...]
+    library_prefix: bool | None
+    egress_proxy: str | None
+    egress_credentials: Path | None
+    no_proxy: tuple[str, ...]
+    log_level: str
+    log_format: str
+    shutdown_grace: float
+    connect_timeout: float
+    response_timeout: float
+    stall_timeout: float
+    header_timeout: float
+    idle_timeout: float
+    send_timeout: float
+    retries: int
+    max_connections: int
+    max_connections_per_client: int
+    egress_login: tuple[str, str] | None = field(default=None, repr=False)
+
+    @property
+    def is_docker_hub(self) -> bool:
+        """Whether the upstream is Docker Hub, under any of its names."""
+        return urlsplit(self.upstream).hostname in _DOCKER_HUB
+
+    @property
+    def uses_library_prefix(self) -> bool:
+        """Whether a repository of one component, ``busybox``, means ``library/busybox``."""
+        return self.is_docker_hub if self.library_prefix is None else self.library_prefix

@@ -1,0 +1,56 @@
+"""Tests of the files that settings name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hubmirror.config.files import read_login, readable_file
+
+
+def private(path: Path, content: bytes) -> Path:
+    """A file that only its owner can read."""
+    path.write_bytes(content)
+    path.chmod(0o600)
+    return path
+
+
+def test_a_readable_file_is_right(tmp_path: Path) -> None:
+    """A file passes, an empty one too."""
+    readable_file(private(tmp_path / "empty", b""))
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+    """The reason is the system's own."""
+    with pytest.raises(ValueError, match="No such file"):
+        readable_file(tmp_path / "missing")
+    with pytest.raises(ValueError, match="directory"):
+        readable_file(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"user:pass:word", b"user:pass:word\n", b"user:pass:word\r\n"])
+def test_a_login(tmp_path: Path, content: bytes) -> None:
+    """The first colon parts user and password; the line's end is not the password's."""
+    assert read_login(private(tmp_path / "login", content)) == ("user", "pass:word")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"s3cret", b":s3cret", b"u:s3cret\nmore", b"u:s3cret\xff"],
+    ids=["empty", "no-colon", "no-user", "two-lines", "not-utf-8"],
+)
+def test_what_is_no_login(tmp_path: Path, content: bytes) -> None:
+    """Other forms are refused, and nothing of them is told."""
+    with pytest.raises(ValueError, match="login") as caught:
+        read_login(private(tmp_path / "login", content))
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o620])
+def test_a_login_that_others_may_touch_is_refused(tmp_path: Path, mode: int) -> None:
+    """Any right of group or others is one too many."""
+    path = private(tmp_path / "login", b"user:password")
+    path.chmod(mode)
+    with pytest.raises(ValueError, match="chmod 600"):
+        read_login(path)

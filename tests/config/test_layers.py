@@ -1,0 +1,130 @@
+"""Tests of the sources of settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hubmirror.config import layers
+
+HERE = Path("/here")
+
+
+def test_flags() -> None:
+    """A flag's value has the flag as its source; an unknown one names its neighbour."""
+    layer = layers.flags({"public_url": "x", "qouta": ""}, HERE)
+    assert layer.values["public_url"] == "x"
+    assert layer.sources["public_url"] == "flag --public-url"
+    assert [str(one) for one in layer.problems] == [
+        "--qouta: there is no such flag; did you mean --quota?"
+    ]
+
+
+def test_variables() -> None:
+    """Only our own variables count; an unknown one names its neighbour."""
+    layer = layers.variables({"HUBMIRROR_QUOTA": "5", "HUBMIRROR_DATE": "x", "QUOTA": "6"}, HERE)
+    assert layer.values == {"quota": "5"}
+    assert layer.sources["quota"] == "variable HUBMIRROR_QUOTA"
+    assert [str(one) for one in layer.problems] == [
+        "HUBMIRROR_DATE: there is no such variable; did you mean HUBMIRROR_DATA?"
+    ]
+
+
+def test_empty_text_is_not_set() -> None:
+    """A variable that a compose file leaves empty counts as absent, and so does a flag."""
+    assert not layers.variables({"HUBMIRROR_QUOTA": ""}, HERE).values
+    assert not layers.flags({"quota": ""}, HERE).values
+
+
+def test_what_kubernetes_adds_for_a_service_is_no_problem() -> None:
+    """A Service called hubmirror puts variables beside ours, which are none of ours."""
+    environ = {
+        "HUBMIRROR_SERVICE_HOST": "10.0.0.7",
+        "HUBMIRROR_SERVICE_PORT": "5000",
+        "HUBMIRROR_SERVICE_PORT_HTTP": "5000",
+        "HUBMIRROR_PORT": "tcp://10.0.0.7:5000",
+        "HUBMIRROR_PORT_5000_TCP": "tcp://10.0.0.7:5000",
+        "HUBMIRROR_PORT_5000_TCP_ADDR": "10.0.0.7",
+    }
+    assert not layers.variables(environ, HERE).problems
+    assert layers.variables({"HUBMIRROR_PORT": "5000"}, HERE).problems
+
+
+def test_file(tmp_path: Path) -> None:
+    """A file's values have it as their source and its folder for their paths."""
+    path = tmp_path / "x.toml"
+    path.write_text('quota = 5\nhttp = ":80"\npublic-url = "x"\n[server]\nport = 1\n')
+    layer = layers.file(path, "x.toml")
+    assert layer.values["quota"] == 5
+    assert layer.sources["quota"] == "file x.toml"
+    assert layer.folder == tmp_path
+    assert [str(one) for one in layer.problems] == [
+        "public-url: there is no such key; did you mean public_url? (file x.toml)",
+        "server: there is no such key (file x.toml)",
+    ]
+
+
+def test_a_key_that_is_no_name_is_told_on_one_line(tmp_path: Path) -> None:
+    """Control characters of a quoted key don't reach the terminal."""
+    path = tmp_path / "x.toml"
+    path.write_text('"a\\nb" = 1\n')
+    (problem,) = layers.file(path, "x.toml").problems
+    assert str(problem).isprintable()
+
+
+def test_a_file_that_is_not_toml(tmp_path: Path) -> None:
+    """The problem names the file and the line."""
+    path = tmp_path / "x.toml"
+    path.write_text("quota = 5\nhttp = [\n")
+    (problem,) = layers.file(path, "etc/x.toml").problems
+    assert problem.key == "config"
+    assert "etc/x.toml is not TOML" in problem.wrong
+    path.write_text("quota = 5\nhttp == 1\n")
+    (problem,) = layers.file(path, "etc/x.toml").problems
+    assert "line 2" in problem.wrong
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """A missing file and one that is not UTF-8 are problems of ``config``."""
+    (missing,) = layers.file(tmp_path / "missing", "missing").problems
+    assert "No such file" in missing.wrong
+    (tmp_path / "latin").write_bytes(b"\xff")
+    (latin,) = layers.file(tmp_path / "latin", "latin").problems
+    assert latin.wrong == "latin is not UTF-8"
+
+
+def test_fallbacks() -> None:
+    """Upper case comes before lower case, as in Go's clients; empty ones don't count."""
+    layer = layers.fallbacks(
+        {"https_proxy": "low:1", "HTTPS_PROXY": "up:1", "NO_PROXY": "", "no_proxy": "x"}, HERE
+    )
+    assert layer.values == {"egress_proxy": "up:1", "no_proxy": "x"}
+    assert layer.sources["egress_proxy"] == "variable HTTPS_PROXY"
+    assert layer.sources["no_proxy"] == "variable no_proxy"
+
+
+def test_a_fallback_keeps_its_login_aside() -> None:
+    """Credentials in HTTPS_PROXY are neither in the value nor in the repr."""
+    layer = layers.fallbacks({"HTTPS_PROXY": "http://u:s3cret@proxy:1"}, HERE)
+    assert layer.values == {"egress_proxy": "http://proxy:1"}
+    assert layer.proxy_login == ("u", "s3cret")
+    assert "s3cret" not in repr(layer)
+
+
+@pytest.mark.parametrize(
+    ("environ", "uid", "folder"),
+    [
+        ({}, 0, "/var/lib/hubmirror"),
+        ({"HOME": "/root"}, 0, "/var/lib/hubmirror"),
+        ({"STATE_DIRECTORY": "/var/lib/a:/var/lib/b"}, 0, "/var/lib/a"),
+        ({"STATE_DIRECTORY": "/var/lib/a", "HOME": "/home/u"}, 7, "/var/lib/a"),
+        ({"HOME": "/home/u"}, 7, "/home/u/.local/state/hubmirror"),
+        ({"HOME": "/home/u", "XDG_STATE_HOME": "/s"}, 7, "/s/hubmirror"),
+        ({"HOME": "/home/u", "XDG_STATE_HOME": "s"}, 7, "/home/u/.local/state/hubmirror"),
+        ({}, 7, "/var/lib/hubmirror"),
+    ],
+)
+def test_the_default_data_folder(environ: dict[str, str], uid: int, folder: str) -> None:
+    """Systemd's folder, root's, or that of the user's own state."""
+    assert layers.defaults(environ, uid).values["data"] == folder

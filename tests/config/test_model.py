@@ -1,0 +1,62 @@
+"""Tests of the configuration's values."""
+
+from __future__ import annotations
+
+import pytest
+from attrs import evolve, fields
+
+from hubmirror.config import SETTINGS, Config, ListenAddress, load
+
+
+def config(**changes: object) -> Config:
+    """The default configuration with these changes."""
+    return evolve(load({}, {}, uid=0).config, **changes)  # type: ignore[arg-type]
+
+
+def test_every_setting_is_a_field() -> None:
+    """The table and the class name the same settings, in one order."""
+    names = [attribute.name for attribute in fields(Config)]
+    assert sorted(names) == sorted([*(setting.name for setting in SETTINGS), "egress_login"])
+
+
+@pytest.mark.parametrize(
+    ("address", "written"),
+    [
+        (ListenAddress("127.0.0.1", 80), "127.0.0.1:80"),
+        (ListenAddress("::1", 80), "[::1]:80"),
+        (ListenAddress("", 0), ":0"),
+    ],
+)
+def test_an_address_is_written_as_it_is_read(address: ListenAddress, written: str) -> None:
+    """IPv6 addresses have brackets; all interfaces have no host."""
+    assert str(address) == written
+
+
+@pytest.mark.parametrize(
+    ("upstream", "is_hub"),
+    [
+        ("https://registry-1.docker.io", True),
+        ("https://index.docker.io:443", True),
+        ("https://docker.io", True),
+        ("https://registry.hub.docker.com", True),
+        ("https://docker.io.example.org", False),
+        ("https://ghcr.io", False),
+    ],
+)
+def test_docker_hub_is_known_by_its_hosts(upstream: str, is_hub: bool) -> None:
+    """Only the Hub's own names make an upstream Docker Hub, and prefixes follow that."""
+    ours = config(upstream=upstream)
+    assert ours.is_docker_hub is is_hub
+    assert ours.uses_library_prefix is is_hub
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_library_prefix_can_be_forced(wanted: bool) -> None:
+    """A setting that is not auto counts, whatever the upstream."""
+    for upstream in ("https://docker.io", "https://ghcr.io"):
+        assert config(upstream=upstream, library_prefix=wanted).uses_library_prefix is wanted
+
+
+def test_the_login_is_not_in_the_repr() -> None:
+    """A configuration that lands in a log shows no password."""
+    assert "s3cret" not in repr(config(egress_login=("user", "s3cret")))

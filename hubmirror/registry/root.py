@@ -1,0 +1,56 @@
+"""The tree of resources: the API, the pages, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import NOT_DONE_YET
+
+from hubmirror.errors import NotFound
+from hubmirror.registry.request import MirrorRequest
+
+__all__ = ["Root"]
+
+#: What answers for itself, OPTIONS included.
+_API: Final = (b"v2", b"token")
+
+
+class Root(Resource):
+    """Children by the first segment of their path; any other path is a 404 in JSON.
+
+    OPTIONS on a path that is no part of the API is answered here: 204.
+    """
+
+    def __init__(self, children: Mapping[bytes, IResource]) -> None:
+        super().__init__()
+        for name, child in children.items():
+            self.putChild(name, child)
+
+    def getChildWithDefault(self, path: bytes, request: MirrorRequest) -> IResource:
+        if request.method == b"OPTIONS" and path not in _API:
+            return _Preflight()
+        child: IResource = super().getChildWithDefault(path, request)
+        return child
+
+    def getChild(self, _path: bytes, _request: MirrorRequest) -> IResource:
+        return _Missing()
+
+
+class _Preflight(Resource):
+    isLeaf = True
+
+    def render_OPTIONS(self, request: MirrorRequest) -> int:
+        request.preflight()
+        request.setResponseCode(204)
+        request.finish()
+        return NOT_DONE_YET
+
+
+class _Missing(Resource):
+    isLeaf = True
+
+    def render(self, request: MirrorRequest) -> int:
+        request.fail(NotFound())
+        return NOT_DONE_YET

@@ -1,0 +1,205 @@
+"""The HTTP server: connections counted and limited, every request logged on one line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from ipaddress import ip_address, ip_network
+from typing import Any, Final, cast
+
+from attrs import field, frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime, ITCPTransport
+from twisted.internet.protocol import Protocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import Request as TwistedRequest
+from twisted.web.resource import IResource
+from twisted.web.server import Request, Site
+
+from hubmirror.errors import RegistryError, TooManyRequests
+from hubmirror.registry.channel import LINGER, Limits, MirrorChannel
+from hubmirror.registry.forwarded import Network, parse_host
+from hubmirror.registry.request import MirrorRequest
+from hubmirror.registry.responses import COMMON_HEADERS, raw_response
+
+__all__ = ["Frontage", "MirrorSite"]
+
+IPV6_CLIENT_PREFIX: Final = 64
+
+
+@frozen
+class Frontage:
+    """How this mirror is reached: which peers are proxies, and its names, if it was told."""
+
+    trusted_proxies: tuple[Network, ...] = ()
+    public_url: str | None = None
+    host_names: frozenset[str] = field(default=frozenset({"localhost"}))
+
+
+class MirrorSite(Site):
+    """The listening side. ``limits``, ``frontage`` and ``resource`` may be replaced at run time."""
+
+    noisy = False
+
+    def __init__(
+        self,
+        resource: IResource,
+        reactor: IReactorTime,
+        *,
+        limits: Limits,
+        frontage: Frontage,
+    ) -> None:
+        super().__init__(resource, requestFactory=MirrorRequest, reactor=reactor)
+        self.limits = limits
+        self.frontage = frontage
+        self.is_draining = False
+        self._channels: set[MirrorChannel] = set()
+        self._per_client: Counter[str] = Counter()
+        self._drained: Deferred[None] | None = None
+        self._log = Logger(namespace="access")
+
+    def startFactory(self) -> None:
+        """Nothing: the access log is ours, not Twisted's."""
+
+    def stopFactory(self) -> None:
+        """Nothing: see ``startFactory``."""
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        host = str(getattr(addr, "host", ""))
+        refusal = self._refusal(host)
+        if refusal is not None:
+            self.log_refusal(host, refusal)
+            return _Refused(raw_response(refusal), self.reactor.callLater)
+        return MirrorChannel(self)
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """What ALPN may choose: the TLS context says the same."""
+        return [b"http/1.1"]
+
+    def getResourceFor(self, request: Request) -> IResource:
+        for name, value in COMMON_HEADERS:
+            request.setHeader(name, value)
+        found: IResource = super().getResourceFor(request)
+        return found
+
+    def is_own_authority(self, authority: str, local: str) -> bool:
+        """Whether a request's absolute target names this server (RFC 9112, section 3.2.2).
+
+        ``local`` is the authority of the connection's own end. Only names that are surely ours
+        count: a proxy's client could put any other name into ``Host``, too.
+        """
+        host = parse_host(authority)
+        if host is None:
+            return False
+        if self.frontage.public_url is not None:
+            _, _, public = self.frontage.public_url.partition("://")
+            if host == public.lower():
+                return True
+        port = local.rpartition(":")[2]
+        own = {*self.frontage.host_names, local.rpartition(":")[0]}
+        return host in own or host in {f"{name}:{port}" for name in own}
+
+    def connected(self, channel: MirrorChannel) -> None:
+        """A connection has begun."""
+        self._channels.add(channel)
+        self._per_client[_client_key(channel.peer_host())] += 1
+
+    def disconnected(self, channel: MirrorChannel) -> None:
+        """A connection has ended."""
+        self._channels.discard(channel)
+        key = _client_key(channel.peer_host())
+        self._per_client[key] -= 1
+        if self._per_client[key] <= 0:
+            del self._per_client[key]
+        if self._drained is not None and not self._channels:
+            drained, self._drained = self._drained, None
+            drained.callback(None)
+
+    def drain(self, grace: float) -> Deferred[None]:
+        """Let running answers finish, for ``grace`` seconds at most; the rest is cut.
+
+        Idle connections end at once. Fires when the last connection is gone.
+        """
+        self.is_draining = True
+        done: Deferred[None] = Deferred()
+        self._drained = done
+        for channel in list(self._channels):
+            if not channel.is_busy:
+                channel.loseConnection()
+        if not self._channels and self._drained is not None:
+            self._drained = None
+            done.callback(None)
+        cut = self.reactor.callLater(grace, self.cut)
+
+        def finished(_: None) -> None:
+            if cut.active():
+                cut.cancel()
+
+        return done.addCallback(finished)
+
+    def log(self, request: TwistedRequest) -> None:
+        """Nothing: ``MirrorRequest`` says when it is over, also when the client has gone."""
+
+    def log_request(self, fields: dict[str, object]) -> None:
+        """The one line of a request; ``fields`` in their order."""
+        self._log.info("request", access=fields)
+
+    def log_refusal(self, client: str, error: RegistryError) -> None:
+        """The line of a connection on which no request could be served."""
+        self.log_request({"client": client, "status": error.status, "why": error.message})
+
+    def _refusal(self, host: str) -> RegistryError | None:
+        if self.is_draining or len(self._channels) >= self.limits.max_connections:
+            return ServiceUnavailable(headers={"Retry-After": "1"})
+        if not host or self._is_proxy(host):
+            return None
+        if self._per_client[_client_key(host)] >= self.limits.max_connections_per_client:
+            return TooManyRequests(
+                "this client has too many connections open", headers={"Retry-After": "1"}
+            )
+        return None
+
+    def _is_proxy(self, host: str) -> bool:
+        trusted = self.frontage.trusted_proxies
+        return bool(trusted) and any(ip_address(host) in network for network in trusted)
+
+    def cut(self) -> None:
+        """End every connection, at once."""
+        for channel in list(self._channels):
+            channel.forceAbortClient()
+
+
+class ServiceUnavailable(RegistryError):
+    """As many connections as are allowed are open."""
+
+    status = 503
+    code = "UNAVAILABLE"
+    default_message = "the mirror has too many connections open"
+
+
+class _Refused(Protocol):
+    """Says why, reads nothing, hangs up."""
+
+    def __init__(self, response: bytes, call_later: Callable[..., IDelayedCall]) -> None:
+        self._response = response
+        self._call_later = call_later
+        self._hang_up: IDelayedCall | None = None
+
+    def connectionMade(self) -> None:
+        transport = cast(ITCPTransport, self.transport)
+        self._hang_up = self._call_later(LINGER, transport.abortConnection)
+        transport.write(self._response)
+        transport.loseConnection()
+
+    def connectionLost(self, reason: Failure | None = None) -> None:  # noqa: ARG002
+        if self._hang_up is not None and self._hang_up.active():
+            self._hang_up.cancel()
+
+
+def _client_key(host: str) -> str:
+    """The address that connections are counted under: an IPv6 client has a whole /64."""
+    address = ip_address(host.partition("%")[0])
+    if address.version == 4 or address.ipv4_mapped is not None:
+        return host
+    return str(ip_network((address, IPV6_CLIENT_PREFIX), strict=False))

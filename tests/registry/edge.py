@@ -1,0 +1,162 @@
+"""A whole mirror in memory: real requests in, real parsers, an upstream that is a Resource."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from treq.testing import RequestTraversalAgent
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import NOT_DONE_YET
+
+from hubmirror.mirror.mirror import Mirror
+from hubmirror.quota.daily import DailyQuota
+from hubmirror.quota.ledger import MemoryLedger
+from hubmirror.registry.api import Api, Token
+from hubmirror.registry.channel import Limits
+from hubmirror.registry.paths import PathGrammar
+from hubmirror.registry.root import Root
+from hubmirror.registry.site import Frontage, MirrorSite
+from hubmirror.tokens.proxy import TokenProxy
+from hubmirror.upstream.client import TimeLimits, UpstreamClient, http_client
+from hubmirror.upstream.pacing import Pacing
+from hubmirror.upstream.registry import RemoteRegistry
+
+DAY = 86400
+
+
+class Wire(StringTransport):
+    """One client's connection, as the server's transport; what is sent stays readable."""
+
+    def __init__(self, peer: str) -> None:
+        super().__init__(
+            hostAddress=IPv4Address("TCP", "127.0.0.1", 5000),
+            peerAddress=IPv4Address("TCP", peer, 40000),
+        )
+        self.is_closed = False
+        self.is_half_closed = False
+
+    def loseConnection(self) -> None:
+        self.is_closed = True
+
+    def abortConnection(self) -> None:
+        self.is_closed = True
+
+    def loseWriteConnection(self) -> None:
+        self.is_half_closed = True
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """Nothing waits here."""
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the server will say no more."""
+        return self.is_closed or self.is_half_closed
+
+    def status(self) -> int:
+        """The status of the first response."""
+        return int(self.value().split(b" ", 2)[1])
+
+    def head(self) -> str:
+        """The first response's status line and headers."""
+        head: bytes = self.value().partition(b"\r\n\r\n")[0]
+        return head.decode("latin-1")
+
+    def body(self) -> bytes:
+        """What follows the first response's headers."""
+        body: bytes = self.value().partition(b"\r\n\r\n")[2]
+        return body
+
+    def error(self) -> dict[str, Any]:
+        """The registry error that the first response holds."""
+        error: dict[str, Any] = json.loads(self.body())["errors"][0]
+        return error
+
+
+class Upstream(Resource):
+    """The registry and token server behind the mirror: ``answer`` writes each response."""
+
+    isLeaf = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests: list[tuple[str, str, dict[str, list[str]], bytes]] = []
+        self.answer: Callable[[Any], bytes | int] = lambda _request: b""
+
+    def render(self, request: Any) -> Any:
+        """Note the request, then answer it."""
+        headers = {
+            name.decode().lower(): [value.decode() for value in values]
+            for name, values in request.requestHeaders.getAllRawHeaders()
+        }
+        self.requests.append(
+            (request.method.decode(), request.uri.decode(), headers, request.content.read())
+        )
+        return self.answer(request)
+
+
+class Edge:
+    """The mirror's HTTP side over an in-memory upstream and a clock."""
+
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        frontage: Frontage | None = None,
+        quota: int = 0,
+        library_prefix: bool = True,
+        pages: dict[bytes, IResource] | None = None,
+        now: Callable[[], float] = lambda: 20000.5 * DAY,
+    ) -> None:
+        self.clock = Clock()
+        self.upstream = Upstream()
+        self._agent = RequestTraversalAgent(self.upstream)
+        client = UpstreamClient(
+            http_client(self._agent), self.clock, TimeLimits(30, 30), Pacing(self.clock), 0
+        )
+        registry = RemoteRegistry(client, "https://registry.example")
+        tokens = TokenProxy(client, registry, library_prefix=library_prefix)
+        self.quota = DailyQuota(quota, MemoryLedger(), now)
+        mirror = Mirror(self.quota, registry, tokens)
+        grammar = PathGrammar("docker.io", library_prefix)
+        children = {b"v2": Api(mirror, grammar), b"token": Token(mirror), **(pages or {})}
+        self.site = MirrorSite(
+            Root(children), self.clock, limits=limits or Limits(), frontage=frontage or Frontage()
+        )
+
+    def connect(self, peer: str = "192.0.2.1") -> tuple[Any, Wire]:
+        """A new connection: the server's protocol and what the client sees."""
+        wire = Wire(peer)
+        protocol = self.site.buildProtocol(IPv4Address("TCP", peer, 40000))
+        protocol.makeConnection(wire)
+        return protocol, wire
+
+    def send(self, data: bytes, peer: str = "192.0.2.1") -> Wire:
+        """Send ``data`` on a new connection and let everything run that can."""
+        protocol, wire = self.connect(peer)
+        protocol.dataReceived(data)
+        self._agent.flush()
+        return wire
+
+    def hang(self, data: bytes = b"GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n") -> tuple[Any, Wire]:
+        """A connection whose request the upstream never answers."""
+        self.upstream.answer = lambda _request: NOT_DONE_YET
+        protocol, wire = self.connect()
+        protocol.dataReceived(data)
+        return protocol, wire
+
+    def get(self, path: str, *headers: str, method: str = "GET", body: bytes = b"") -> Wire:
+        """One request with a Host, ``headers`` as lines."""
+        lines = [f"{method} {path} HTTP/1.1", "Host: mirror.example:5000", *headers, "", ""]
+        return self.send("\r\n".join(lines).encode("latin-1") + body)
+
+
+def hang_up(protocol: Any) -> None:
+    """The client goes away."""
+    protocol.connectionLost(Failure(ConnectionDone()))

@@ -1,0 +1,190 @@
+"""What is no good request gets its 4xx, and a limit."""
+
+from __future__ import annotations
+
+import pytest
+
+from hubmirror.registry.channel import MAX_BODY, MAX_HEADERS, MAX_REQUEST_LINE, Limits
+from hubmirror.registry.site import Frontage
+from tests.registry.edge import Edge, hang_up
+
+HOST = b"Host: mirror.example\r\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"GET /" + b"a" * MAX_REQUEST_LINE + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414),
+        (b"GET /" + b"a" * (MAX_HEADERS + 1), 414),
+        (b"GET / HTTP/1.1\r\n" + HOST + b"X: " + b"a" * (MAX_HEADERS + 1), 431),
+        (b"GET / HTTP/1.1\r\n" + HOST + b"X: aaaaaaaaaaaa\r\n" * 1200 + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\n\r\nx", 400),
+        (b"HEAD / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (
+            b"POST /token HTTP/1.1\r\n"
+            + HOST
+            + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (
+            b"POST /token HTTP/1.1\r\n"
+            + HOST
+            + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+            400,
+        ),
+        (b"POST /token HTTP/1.1\r\n" + HOST + b"Content-Length: +1\r\n\r\na", 400),
+        (b"POST /token HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: identity\r\n\r\n", 400),
+        (b"POST /token HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip, chunked\r\n\r\n", 400),
+        (b"POST /token HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        (
+            b"POST /token HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\n\r\n" % (MAX_BODY + 1),
+            413,
+        ),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n" + HOST + HOST + b"\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+        (b'GET / HTTP/1.1\r\nHost: evil"><script>\r\n\r\n', 400),
+        (b"GET / HTTP/1.1\r\n" + HOST + b" folded\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n" + HOST + b"No colon\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n" + HOST + b"X : y\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n" + HOST + b"X: a\x00b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\n" + b"Host: a\n\n\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n" + b"Host: a\nX: b\r\n\r\n", 400),
+        (b"GET /\x00 HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+        (b"GET /\r\n\r\n", 400),
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET / HTTP/2.0\r\n" + HOST + b"\r\n", 505),
+        (b"CONNECT registry-1.docker.io:443 HTTP/1.1\r\nHost: registry-1.docker.io\r\n\r\n", 405),
+        (b"GET http://example.com/v2/ HTTP/1.1\r\nHost: example.com\r\n\r\n", 421),
+        (b"GET https://example.com/v2/ HTTP/1.1\r\n" + HOST + b"\r\n", 421),
+        (b"GET ftp://127.0.0.1:5000/v2/ HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+        (b"GET v2/ HTTP/1.1\r\n" + HOST + b"\r\n", 400),
+    ],
+)
+def test_refuses(data: bytes, status: int) -> None:
+    """What breaks HTTP or a limit is refused in the registry's JSON, and hung up on."""
+    edge = Edge()
+    wire = edge.send(data)
+    assert wire.status() == status
+    assert wire.error()["code"] == "UNSUPPORTED"
+    assert wire.hung_up
+    assert edge.upstream.requests == []
+    assert wire.value().count(b"HTTP/1.1 ") == 1
+
+
+def test_nothing_is_read_after_a_refusal() -> None:
+    """A request smuggled behind a refused one is never served."""
+    edge = Edge()
+    protocol, wire = edge.connect()
+    protocol.dataReceived(b"GET / HTTP/1.1\r\n\r\nGET /v2/ HTTP/1.1\r\n" + HOST + b"\r\n")
+    protocol.dataReceived(b"GET /v2/ HTTP/1.1\r\n" + HOST + b"\r\n")
+    assert wire.value().count(b"HTTP/1.1 ") == 1
+    assert edge.upstream.requests == []
+
+
+def test_refused_client_may_linger_a_moment_only() -> None:
+    """The connection that was half-closed is ended even if the client keeps its half."""
+    edge = Edge()
+    wire = edge.send(b"nonsense\r\n")
+    assert (wire.is_half_closed, wire.is_closed) == (True, False)
+    edge.clock.advance(2)
+    assert wire.is_closed
+
+
+@pytest.mark.parametrize("authority", ["127.0.0.1:5000", "localhost:5000", "hub.example"])
+def test_absolute_target_of_our_own(authority: str) -> None:
+    """RFC 9112, section 3.2.2: an absolute target that names this server is right."""
+    edge = Edge(frontage=Frontage(public_url="https://hub.example"))
+    wire = edge.send(f"GET http://{authority}/v2/ HTTP/1.1\r\nHost: other\r\n\r\n".encode())
+    assert wire.status() == 200
+    assert edge.upstream.requests[0][1] == "/v2/"
+
+
+def test_tls_on_a_plain_port_is_closed_at_once() -> None:
+    """Docker tries TLS first: it must not have to wait for a line's end."""
+    wire = Edge().send(b"\x16\x03\x01\x02\x00\x01\x00")
+    assert wire.is_closed
+    assert wire.value() == b""
+
+
+def test_headers_must_come_in_time_however_they_drip() -> None:
+    """A byte a second keeps no connection."""
+    edge = Edge(limits=Limits(header_timeout=10))
+    protocol, wire = edge.connect()
+    for byte in b"GET / HTTP":
+        protocol.dataReceived(bytes([byte]))
+        edge.clock.advance(0.99)
+    assert not wire.hung_up
+    edge.clock.advance(1)
+    assert wire.status() == 408
+    assert wire.hung_up
+
+
+def test_bodies_must_come_in_time() -> None:
+    """The limit holds until the request is whole, not only until its headers are."""
+    edge = Edge()
+    protocol, wire = edge.connect()
+    protocol.dataReceived(b"POST /token HTTP/1.1\r\n" + HOST + b"Content-Length: 10\r\n\r\nabc")
+    edge.clock.advance(10)
+    assert wire.status() == 408
+
+
+def test_silent_connection_is_ended() -> None:
+    """Who connects and says nothing is hung up on, without a word."""
+    edge = Edge()
+    _, wire = edge.connect()
+    edge.clock.advance(10)
+    assert wire.is_closed
+    assert wire.value() == b""
+
+
+def test_kept_connection_may_idle_for_a_while() -> None:
+    """Between requests the idle time holds, not that for headers."""
+    edge = Edge(limits=Limits(idle_timeout=75))
+    protocol, wire = edge.connect()
+    protocol.dataReceived(b"GET /x HTTP/1.1\r\n" + HOST + b"\r\n")
+    edge.clock.advance(74)
+    assert not wire.is_closed
+    protocol.dataReceived(b"GET /x HTTP/1.1\r\n" + HOST + b"\r\n")
+    assert wire.value().count(b"HTTP/1.1 404") == 2
+    edge.clock.advance(75)
+    assert wire.is_closed
+
+
+def test_second_request_must_come_in_time_too() -> None:
+    """On a kept connection the limit for headers starts with the first byte."""
+    edge = Edge()
+    protocol, wire = edge.connect()
+    protocol.dataReceived(b"GET /x HTTP/1.1\r\n" + HOST + b"\r\n")
+    edge.clock.advance(60)
+    protocol.dataReceived(b"G")
+    edge.clock.advance(10)
+    assert b"HTTP/1.1 408" in wire.value()
+
+
+def test_client_that_takes_nothing_is_ended() -> None:
+    """A response that nobody reads holds its connection for ``send_timeout`` only."""
+    edge = Edge(limits=Limits(send_timeout=50))
+    protocol, wire = edge.connect()
+    protocol.dataReceived(b"GET /x HTTP/1.1\r\n" + HOST + b"\r\n")
+    protocol.pauseProducing()
+    edge.clock.advance(49)
+    protocol.resumeProducing()
+    protocol.pauseProducing()
+    edge.clock.advance(24)
+    assert not wire.is_closed
+    edge.clock.advance(26)
+    assert wire.is_closed
+
+
+def test_nothing_is_left_in_the_clock() -> None:
+    """A connection takes its timers with it."""
+    edge = Edge()
+    protocol, _ = edge.connect()
+    protocol.dataReceived(b"GET /x HTTP/1.1\r\n" + HOST + b"\r\n")
+    protocol.pauseProducing()
+    hang_up(protocol)
+    refused, _ = edge.connect()
+    refused.dataReceived(b"nonsense\r\n")
+    hang_up(refused)
+    assert edge.clock.getDelayedCalls() == []

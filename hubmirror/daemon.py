@@ -1,0 +1,252 @@
+"""The running mirror as a Twisted service: start, reload, drain, stop."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime, timezone
+from types import FrameType
+from typing import Any, Final
+
+from attrs import frozen
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import ILogObserver, Logger
+from twisted.python.components import Componentized
+from twisted.python.threadpool import ThreadPool
+from twisted.web.resource import IResource
+
+from hubmirror.certificates.files import CertificateError
+from hubmirror.certificates.local_ca import LocalAuthority
+from hubmirror.certificates.names import machine_names
+from hubmirror.certificates.server import ServerTLS
+from hubmirror.certificates.sources import CertificateFiles, ICertificateSource
+from hubmirror.certificates.trust import trust_instructions
+from hubmirror.config import Config, ConfigError
+from hubmirror.datafolder import DataFolder
+from hubmirror.errors import HubmirrorError, RegistryError
+from hubmirror.greeting import greeting, warnings
+from hubmirror.listeners import Listeners
+from hubmirror.logs import make_observer
+from hubmirror.options import Options
+from hubmirror.quota.daily import DailyQuota
+from hubmirror.quota.ledger import FileLedger
+from hubmirror.registry.channel import Limits
+from hubmirror.registry.site import Frontage, MirrorSite
+
+__all__ = ["Composed", "Daemon"]
+
+#: Between two looks at the certificate's files, in seconds.
+CERTIFICATE_CHECK: Final = 10.0
+#: Between two writes of the count to the disk, in seconds: what a power cut can lose.
+LEDGER_FLUSH: Final = 1.0
+#: What SIGHUP can't change: these live as long as the process.
+FIXED: Final = ("http", "https", "data", "log_format", "log_level")
+
+
+@frozen
+class Composed:
+    """What a configuration is made into: the resources, and how to ask whether upstream answers.
+
+    ``probe`` fires with the status of the upstream's ``/v2/`` or fails with a
+    ``RegistryError``; ``close`` ends idle upstream connections.
+    """
+
+    resource: IResource
+    limits: Limits
+    frontage: Frontage
+    probe: Callable[[], Deferred[int]]
+    close: Callable[[], Deferred[object]]
+
+
+class Daemon(Service):
+    """Holds what outlives a reload: the sockets, the data folder, the count.
+
+    ``compose`` makes all else that a configuration decides about: at the start, and again on
+    each SIGHUP.
+    """
+
+    name = "hubmirror"
+    _log = Logger()
+
+    def __init__(
+        self,
+        options: Options,
+        reactor: Any,
+        compose: Callable[[Config, DailyQuota], Composed],
+    ) -> None:
+        self._options = options
+        self._reactor = reactor
+        self._compose = compose
+        self._config = options.loaded.config
+        self._tls: ServerTLS | None = None
+        self._loops: list[LoopingCall] = []
+        self._disk = ThreadPool(0, 1, "disk")
+
+    def setServiceParent(self, parent: Any) -> None:
+        """As any service; where the parent is ``twistd``'s, its log takes our form."""
+        if isinstance(parent, Componentized):
+            config = self._config
+            observer = make_observer(config.log_format, config.log_level, sys.stdout)
+            parent.setComponent(ILogObserver, observer)
+        super().setServiceParent(parent)
+
+    def startService(self) -> None:
+        """Listen; where that fails, say so in one line and end the process with 1."""
+        super().startService()
+        try:
+            self._open()
+        except HubmirrorError as error:
+            print(f"hubmirror: {error}", file=sys.stderr)
+            raise SystemExit(1) from None
+        self._reactor.callWhenRunning(self._started)
+
+    def stopService(self) -> Deferred[None]:
+        """Accept nothing new; running transfers have ``shutdown_grace`` seconds to finish."""
+        super().stopService()
+        return Deferred.fromCoroutine(self._close())
+
+    def _open(self) -> None:
+        config = self._config
+        self._folder = DataFolder.open(config.data)
+        self._ledger = FileLedger(config.data / "quota.ledger")
+        self._quota = DailyQuota(config.quota, self._ledger, time.time)
+        self._composed = self._compose(config, self._quota)
+        composed = self._composed
+        self._site = MirrorSite(
+            composed.resource, self._reactor, limits=composed.limits, frontage=composed.frontage
+        )
+        self._listeners = Listeners(self._reactor)
+        self._listeners.listen("http", config.http, self._site)
+        if config.https:
+            self._tls = ServerTLS(_certificates(config))
+            self._listeners.listen("https", config.https, self._tls.wrap(self._site))
+
+    def _started(self) -> None:
+        self._disk.start()
+        signal.signal(signal.SIGTERM, self._terminate)
+        signal.signal(signal.SIGHUP, self._hang_up)
+        self._greet()
+        self._repeat(LEDGER_FLUSH, self._flush)
+        self._repeat(CERTIFICATE_CHECK, self._check_certificate)
+        self._composed.probe().addCallbacks(self._upstream_answers, self._upstream_fails)
+
+    def _greet(self) -> None:
+        urls = self._listeners.urls
+        for line in greeting(urls, self._config.upstream, self._config.data):
+            self._log.info("{line}", line=line)
+        for line in warnings(urls):
+            self._log.warn("{line}", line=line)
+        if self._tls is not None:
+            self._greet_with_certificate(self._tls)
+
+    def _greet_with_certificate(self, tls: ServerTLS) -> None:
+        for line in tls.pair.warnings(_now()):
+            self._log.warn("{line}", line=line)
+        if self._config.certificate is None:
+            url = next(url for url in self._listeners.urls if url.startswith("https:"))
+            ca = _local_authority(self._config).certificate_file
+            text = trust_instructions(ca, self._config.public_url or url)
+            for line in text.splitlines():
+                self._log.info("{line}", line=line)
+
+    def _upstream_answers(self, status: int) -> None:
+        self._log.info("{url} answers", url=self._config.upstream, status=status)
+
+    def _upstream_fails(self, failure: Any) -> None:
+        if failure.check(RegistryError) is None:
+            self._log.failure("asking the upstream failed", failure=failure)
+            return
+        self._log.warn(
+            "{url} does not answer: {why}; `make demo` shows a mirror that works without it",
+            url=self._config.upstream,
+            why=failure.value.message,
+        )
+
+    def _repeat(self, seconds: float, step: Callable[[], object]) -> None:
+        loop = LoopingCall(step)
+        loop.clock = self._reactor
+        loop.start(seconds, now=False)
+        self._loops.append(loop)
+
+    def _flush(self) -> Deferred[None]:
+        flushed = deferToThreadPool(self._reactor, self._disk, self._ledger.flush)
+        return flushed.addErrback(
+            lambda failure: self._log.failure("the count can't be written", failure=failure)
+        )
+
+    def _check_certificate(self) -> None:
+        try:
+            if self._tls is not None and self._tls.reload_if_changed():
+                self._log.info("the certificate has changed: new connections get the new one")
+        except CertificateError as error:
+            self._log.error("the certificate in force stays: {why}", why=str(error))
+
+    def _terminate(self, _signal: int, _frame: FrameType | None) -> None:
+        """SIGTERM by our own hand: under Twisted's the process would end with 143."""
+        signal.signal(signal.SIGTERM, self._cut)
+        self._reactor.callFromThread(self._reactor.stop)
+
+    def _cut(self, _signal: int, _frame: FrameType | None) -> None:
+        """A second SIGTERM: whoever sends it does not want to wait."""
+        self._reactor.callFromThread(self._site.cut)
+
+    def _hang_up(self, _signal: int, _frame: FrameType | None) -> None:
+        self._reactor.callFromThread(self._reload)
+
+    def _reload(self) -> None:
+        try:
+            config = self._options.reload().config
+            composed = self._compose(config, self._quota)
+            if self._tls is not None:
+                self._tls.reload(_certificates(config))
+        except ConfigError as error:
+            for problem in error.problems:
+                self._log.error("the configuration in force stays: {why}", why=str(problem))
+        except HubmirrorError as error:
+            self._log.error("the configuration in force stays: {why}", why=str(error))
+        else:
+            self._put_in_force(config, composed)
+
+    def _put_in_force(self, config: Config, composed: Composed) -> None:
+        for name in FIXED:
+            if getattr(config, name) != getattr(self._config, name):
+                self._log.warn("{key} has changed: that needs a restart", key=name)
+        self._composed.close()
+        self._config, self._composed = config, composed
+        self._quota.limit = config.quota
+        self._site.resource = composed.resource
+        self._site.limits = composed.limits
+        self._site.frontage = composed.frontage
+        self._log.info("the configuration has been read again and is in force")
+
+    async def _close(self) -> None:
+        await self._listeners.stop()
+        await self._site.drain(self._config.shutdown_grace)
+        await self._composed.close()
+        for loop in self._loops:
+            loop.stop()
+        self._disk.stop()
+        self._ledger.close()
+        self._folder.close()
+
+
+def _certificates(config: Config) -> ICertificateSource:
+    if config.certificate is not None and config.private_key is not None:
+        return CertificateFiles(config.certificate, config.private_key)
+    return _local_authority(config)
+
+
+def _local_authority(config: Config) -> LocalAuthority:
+    hosts = {address.host for address in config.https}
+    if config.public_url is not None:
+        hosts.add(config.public_url.partition("://")[2].rpartition(":")[0])
+    return LocalAuthority(config.data / "tls", machine_names(hosts), _now)
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

@@ -1,0 +1,33 @@
+"""What the daemon says when it starts: where it is, how to use it, what to beware of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+__all__ = ["greeting", "warnings"]
+
+
+def greeting(urls: Sequence[str], upstream: str, data: object) -> Iterator[str]:
+    """Lines for a person, ``listening on URL`` for programs too."""
+    yield f"a mirror of {upstream}, data in {data}"
+    for url in urls:
+        yield f"listening on {url}"
+    if urls:
+        snippet = json.dumps({"registry-mirrors": [urls[-1]]})
+        yield f"for docker, put into /etc/docker/daemon.json and restart it: {snippet}"
+        yield f"the count, and the set-up of other clients: {urls[-1]}/"
+
+
+def warnings(urls: Sequence[str]) -> Iterator[str]:
+    """What is dangerous about where the mirror listens."""
+    for url in urls:
+        parts = urlsplit(url)
+        if parts.scheme == "http" and not ip_address(parts.hostname or "").is_loopback:
+            yield (
+                f"{url} has no TLS and can be reached from other machines: dockerd sends its"
+                " users' Docker Hub logins to a mirror unasked, and here anybody on the way can"
+                " read them; use --https, or listen on 127.0.0.1 behind a TLS proxy"
+            )

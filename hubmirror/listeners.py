@@ -1,0 +1,74 @@
+"""The sockets that the mirror listens on."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IProtocolFactory
+
+from hubmirror.config import ListenAddress
+from hubmirror.errors import HubmirrorError
+
+__all__ = ["ListenError", "Listeners"]
+
+#: Connections that wait to be accepted; Linux cuts it to net.core.somaxconn.
+BACKLOG = 1024
+
+
+class ListenError(HubmirrorError):
+    """An address can't be listened on; the message says which and why."""
+
+
+class Listeners:
+    """Listening ports of ``reactor``, an ``IReactorTCP``.
+
+    ``urls`` tells each, with the port that it really has.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._ports: list[Any] = []
+        self.urls: list[str] = []
+
+    def listen(
+        self, scheme: str, addresses: Iterable[ListenAddress], factory: IProtocolFactory
+    ) -> None:
+        """Listen on every one of ``addresses``; raises ``ListenError`` at the first that fails."""
+        for address in addresses:
+            for host in _interfaces(address):
+                port = self._listen(scheme, host, address.port, factory)
+                self._ports.append(port)
+                self.urls.append(f"{scheme}://{_authority(host, port.getHost().port)}")
+
+    async def stop(self) -> None:
+        """Accept no more connections; those accepted go on."""
+        for port in self._ports:
+            await maybeDeferred(port.stopListening)
+
+    def _listen(self, scheme: str, host: str, port: int, factory: IProtocolFactory) -> Any:
+        try:
+            return self._reactor.listenTCP(port, factory, backlog=BACKLOG, interface=host)
+        except CannotListenError as error:
+            reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
+            raise ListenError(
+                f"cannot listen on {scheme}://{_authority(host, port)}: {reason}"
+            ) from error
+
+
+def _interfaces(address: ListenAddress) -> list[str]:
+    """The addresses behind ``address.host``, which may be a name; asked once, at the start."""
+    if not address.host:
+        return ["::"] if socket.has_dualstack_ipv6() else ["0.0.0.0"]  # noqa: S104 - asked for
+    try:
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise ListenError(f"cannot listen on {address.host}: {error.strerror}") from error
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

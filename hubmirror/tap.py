@@ -1,0 +1,129 @@
+"""``twistd hubmirror``: the composition root, where every object is built and wired."""
+
+from __future__ import annotations
+
+import socket
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from twisted.application.service import IService
+from twisted.internet.defer import Deferred
+from twisted.web.client import HTTPConnectionPool
+
+from hubmirror.config import Config
+from hubmirror.daemon import Composed, Daemon
+from hubmirror.mirror.mirror import Mirror
+from hubmirror.monitor.page import Page
+from hubmirror.monitor.quota import QuotaResource
+from hubmirror.options import Options
+from hubmirror.question import Client, Ping, Question
+from hubmirror.quota.daily import DailyQuota
+from hubmirror.registry.api import Api, Token
+from hubmirror.registry.channel import Limits
+from hubmirror.registry.paths import PathGrammar
+from hubmirror.registry.request import public_url_of
+from hubmirror.registry.root import Root
+from hubmirror.registry.site import Frontage
+from hubmirror.tokens.proxy import TokenProxy
+from hubmirror.upstream.agent import make_agent, make_pool
+from hubmirror.upstream.client import TimeLimits, UpstreamClient, http_client
+from hubmirror.upstream.egress import Credentials, Egress
+from hubmirror.upstream.guard import AddressGuard
+from hubmirror.upstream.pacing import Pacing
+from hubmirror.upstream.registry import RemoteRegistry
+from hubmirror.upstream.resolver import GuardedResolver
+
+__all__ = ["Options", "makeService"]
+
+
+def makeService(options: Options) -> IService:
+    """The daemon, for ``twistd`` to start."""
+    from twisted.internet import reactor
+
+    daemon: IService = Daemon(options, reactor, partial(compose, reactor))
+    return daemon
+
+
+def compose(reactor: Any, config: Config, quota: DailyQuota) -> Composed:
+    """All that ``config`` decides about, from the upstream's connections up to the resources."""
+    client, pool = _upstream_client(reactor, config)
+    registry = RemoteRegistry(client, config.upstream)
+    tokens = TokenProxy(client, registry, library_prefix=config.uses_library_prefix)
+    mirror = Mirror(quota, registry, tokens)
+    grammar = PathGrammar(_registry_name(config), config.uses_library_prefix)
+    root = Root(
+        {
+            b"": Page(quota, config.upstream, public_url_of),
+            b"quota": QuotaResource(quota),
+            b"token": Token(mirror),
+            b"v2": Api(mirror, grammar),
+        }
+    )
+    return Composed(
+        resource=root,
+        limits=_limits(config),
+        frontage=_frontage(config),
+        probe=partial(_probe, registry),
+        close=pool.closeCachedConnections,
+    )
+
+
+def _upstream_client(reactor: Any, config: Config) -> tuple[UpstreamClient, HTTPConnectionPool]:
+    guard = AddressGuard(config.allow_private, [urlsplit(config.upstream).hostname or ""])
+    pool = make_pool(reactor)
+    agent = make_agent(
+        reactor,
+        pool,
+        guard=guard,
+        resolver=GuardedResolver(reactor, guard, timeout=config.connect_timeout),
+        egress=_egress(config),
+        upstream_ca=config.upstream_ca,
+        connect_timeout=config.connect_timeout,
+    )
+    limits = TimeLimits(response=config.response_timeout, stall=config.stall_timeout)
+    pacing = Pacing(reactor)
+    client = UpstreamClient(http_client(agent), reactor, limits, pacing, config.retries)
+    return client, pool
+
+
+def _egress(config: Config) -> Egress | None:
+    if config.egress_proxy is None:
+        return None
+    login = config.egress_login
+    return Egress.parse(
+        config.egress_proxy,
+        credentials=None if login is None else Credentials(*login),
+        no_proxy=",".join(config.no_proxy),
+    )
+
+
+def _limits(config: Config) -> Limits:
+    return Limits(
+        header_timeout=config.header_timeout,
+        idle_timeout=config.idle_timeout,
+        send_timeout=config.send_timeout,
+        max_connections=config.max_connections,
+        max_connections_per_client=config.max_connections_per_client,
+    )
+
+
+def _frontage(config: Config) -> Frontage:
+    names = frozenset({"localhost", socket.gethostname().lower()})
+    return Frontage(config.trusted_proxies, config.public_url, names)
+
+
+def _registry_name(config: Config) -> str:
+    """The name by which images of the upstream are known: Docker Hub's is ``docker.io``."""
+    return "docker.io" if config.is_docker_hub else urlsplit(config.upstream).netloc
+
+
+async def _ping(registry: RemoteRegistry) -> int:
+    client = Client(address="", public_url="", user_agent="hubmirror")
+    reply = await registry.ask(Question("GET", Ping(), client))
+    reply.body.discard()
+    return reply.status
+
+
+def _probe(registry: RemoteRegistry) -> Deferred[int]:
+    return Deferred.fromCoroutine(_ping(registry))

@@ -1,0 +1,145 @@
+"""The service's life: it listens, reads its configuration again, and stops."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from treq.client import HTTPClient
+from twisted.internet.task import deferLater
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+from twisted.web.client import Agent
+from twisted.web.http_headers import Headers
+from zope.interface import provider
+
+from hubmirror.daemon import Daemon
+from hubmirror.options import Options
+from hubmirror.tap import compose
+
+
+@pytest.fixture
+def lines() -> Iterator[list[str]]:
+    """What is logged while a test runs."""
+    seen: list[str] = []
+
+    @provider(ILogObserver)
+    def observe(event: LogEvent) -> None:
+        seen.append(formatEvent(event))
+
+    globalLogPublisher.addObserver(observe)
+    yield seen
+    globalLogPublisher.removeObserver(observe)
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """Leave the process's signal handlers as they were."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, previous in kept.items():
+        signal.signal(number, previous)
+
+
+class Running:
+    """A daemon in this process, configured by a file."""
+
+    def __init__(self, reactor: Any, folder: Path, lines: list[str]) -> None:
+        self.reactor = reactor
+        self.file = folder / "hubmirror.toml"
+        self.lines = lines
+        self.configure(100)
+        options = Options()
+        options.parseOptions(["--config", str(self.file)])
+        self.daemon = Daemon(options, reactor, partial(compose, reactor))
+        self.http = HTTPClient(Agent(reactor))
+
+    def configure(self, quota: int, **more: object) -> None:
+        """Write the file; nothing listens at port 9 of loopback, so the upstream is down."""
+        values = {
+            "http": "127.0.0.1:0",
+            "data": str(self.file.parent / "data"),
+            "upstream": "http://127.0.0.1:9",
+            "quota": quota,
+            **more,
+        }
+        self.file.write_text(
+            "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
+        )
+
+    async def until(self, words: str) -> str:
+        """The first logged line that holds ``words``."""
+        for _ in range(1000):
+            found = [line for line in self.lines if words in line]
+            if found:
+                return found[0]
+            await deferLater(self.reactor, 0.005)
+        raise AssertionError(f"never said: {words}; said: {self.lines}")
+
+    async def quota(self) -> dict[str, Any]:
+        """What ``/quota`` tells, over a connection of its own."""
+        url = (await self.until("listening on ")).rpartition(" ")[2]
+        response = await self.http.get(f"{url}/quota", headers=Headers({"Connection": ["close"]}))
+        told: dict[str, Any] = await response.json()
+        return told
+
+
+@pytest_twisted.ensureDeferred
+async def test_listens_reloads_and_stops(
+    reactor: Any, tmp_path: Path, lines: list[str], signals: None
+) -> None:
+    """The whole life, in one: SIGHUP changes the limit, and a bad file changes nothing."""
+    running = Running(reactor, tmp_path, lines)
+    running.daemon.startService()
+    try:
+        assert (await running.quota())["limit"] == 100
+        await running.until("does not answer")
+        running.configure(200, shutdown_grace=1)
+        os.kill(os.getpid(), signal.SIGHUP)
+        await running.until("is in force")
+        assert (await running.quota())["limit"] == 200
+        running.file.write_text("quota = 'many'\n")
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert "quota" in await running.until("configuration in force stays")
+        assert (await running.quota())["limit"] == 200
+    finally:
+        await running.daemon.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_says_what_needs_a_restart(
+    reactor: Any, tmp_path: Path, lines: list[str], signals: None
+) -> None:
+    """Sockets and the data folder stay; the log tells."""
+    running = Running(reactor, tmp_path, lines)
+    running.daemon.startService()
+    try:
+        await running.until("does not answer")
+        running.configure(100, http="127.0.0.1:1")
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert "http" in await running.until("needs a restart")
+    finally:
+        await running.daemon.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_can_not_start_says_so_in_a_line(
+    reactor: Any, tmp_path: Path, lines: list[str], signals: None, capsys: Any
+) -> None:
+    """A data folder that another daemon holds: one line, and exit code 1."""
+    first, second = Running(reactor, tmp_path, lines), Running(reactor, tmp_path, lines)
+    first.daemon.startService()
+    try:
+        await first.until("does not answer")
+        with pytest.raises(SystemExit) as end:
+            second.daemon.startService()
+        assert end.value.code == 1
+        assert "in use by another hubmirror" in capsys.readouterr().err
+    finally:
+        await first.daemon.stopService()

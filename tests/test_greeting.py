@@ -1,0 +1,34 @@
+"""The daemon's first words."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hubmirror.greeting import greeting, warnings
+
+
+def test_says_where_it_listens_and_what_to_copy() -> None:
+    """Few lines; the snippet is JSON as docker reads it."""
+    lines = list(greeting(["http://127.0.0.1:5000"], "https://hub", "/data"))
+    assert "listening on http://127.0.0.1:5000" in lines
+    snippet = next(line for line in lines if "daemon.json" in line).partition("{")[2]
+    assert json.loads("{" + snippet) == {"registry-mirrors": ["http://127.0.0.1:5000"]}
+    assert len(lines) <= 6
+
+
+@pytest.mark.parametrize(
+    ("url", "is_loud"),
+    [
+        ("http://127.0.0.1:5000", False),
+        ("http://[::1]:5000", False),
+        ("https://0.0.0.0:443", False),
+        ("http://0.0.0.0:5000", True),
+        ("http://[::]:5000", True),
+        ("http://192.0.2.1:5000", True),
+    ],
+)
+def test_warns_of_logins_in_the_clear(url: str, is_loud: bool) -> None:
+    """Plain HTTP that others can reach: dockerd's users' logins are readable on the way."""
+    assert any("login" in line for line in warnings([url])) is is_loud

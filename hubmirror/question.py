@@ -6,6 +6,8 @@ them knows HTTP's bytes.
 
 from __future__ import annotations
 
+import os
+
 from attrs import field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer
@@ -17,9 +19,13 @@ from hubmirror.naming import Digest, Reference, Repository
 __all__ = [
     "Answer",
     "BlobRequest",
+    "Body",
     "CatalogRequest",
     "Client",
+    "FileSlice",
+    "GrowingSlice",
     "Headers",
+    "IGrowingFile",
     "IStream",
     "ManifestRequest",
     "Ping",
@@ -50,6 +56,57 @@ class IStream(Interface):
 
     def discard() -> None:
         """End the source at once: the body is not wanted."""
+
+
+@frozen
+class FileSlice:
+    """Bytes of an open file: ``length`` of them from ``start`` on.
+
+    ``fd`` belongs to the slice: whoever sends it or drops it closes it, once, by ``close``.
+    """
+
+    fd: int
+    start: int
+    length: int
+
+    def narrowed(self, start: int, length: int) -> FileSlice:
+        """A part of this slice, which takes over its ``fd``; ``start`` counts within it."""
+        return FileSlice(self.fd, self.start + start, length)
+
+    def close(self) -> None:
+        """Give the file back."""
+        os.close(self.fd)
+
+
+class IGrowingFile(Interface):
+    """A file that a fetch is still writing, as one reader sees it."""
+
+    fd: int = Attribute("The file, for ``pread``; open until ``close``.")
+    size: int = Attribute("How long the whole will be, in bytes.")
+
+    def available(offset: int) -> int:
+        """How many bytes from ``offset`` on may be read now.
+
+        The last bytes of the whole are held back until its digest is known to be right.
+        """
+
+    def wait(offset: int) -> Deferred[None]:
+        """Fires once ``available(offset)`` is more than zero; tells the fetch what is wanted.
+
+        Fails with an ``UpstreamFailure`` when the bytes will never come, or the digest is wrong.
+        """
+
+    def close() -> None:
+        """The reader is done, or gone."""
+
+
+@frozen
+class GrowingSlice:
+    """``length`` bytes from ``start`` on of a file that is still being fetched."""
+
+    source: IGrowingFile
+    start: int
+    length: int
 
 
 @frozen
@@ -156,6 +213,9 @@ class Question:
     if_none_match: str | None = None
 
 
+Body = bytes | FileSlice | GrowingSlice | IStream
+
+
 @frozen
 class Answer:
     """One response. ``headers`` are end-to-end ones; framing is ``registry/``'s.
@@ -165,7 +225,7 @@ class Answer:
 
     status: int
     headers: Headers = ()
-    body: bytes | IStream = field(default=b"", repr=False)
+    body: Body = field(default=b"", repr=False)
     upstream_seconds: float | None = None
 
     def header(self, name: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from functools import partial
 from typing import Any
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThreadPool
 from twisted.web.client import HTTPConnectionPool
 
 from hubmirror.config import Config
@@ -26,6 +28,7 @@ from hubmirror.registry.request import public_url_of
 from hubmirror.registry.root import Root
 from hubmirror.registry.site import Frontage
 from hubmirror.tokens.proxy import TokenProxy
+from hubmirror.transport.bodies import Bodies
 from hubmirror.upstream.agent import make_agent, make_pool
 from hubmirror.upstream.client import TimeLimits, UpstreamClient, http_client
 from hubmirror.upstream.egress import Credentials, Egress
@@ -52,12 +55,14 @@ def compose(reactor: Any, config: Config, quota: DailyQuota) -> Composed:
     tokens = TokenProxy(client, registry, library_prefix=config.uses_library_prefix)
     mirror = Mirror(quota, registry, tokens)
     grammar = PathGrammar(_registry_name(config), config.uses_library_prefix)
+    disk = reactor.getThreadPool()
+    bodies = Bodies(lambda *what: deferToThreadPool(reactor, disk, os.pread, *what))
     root = Root(
         {
             b"": Page(quota, config.upstream, public_url_of),
             b"quota": QuotaResource(quota),
-            b"token": Token(mirror),
-            b"v2": Api(mirror, grammar),
+            b"token": Token(mirror, bodies),
+            b"v2": Api(mirror, bodies, grammar),
         }
     )
     return Composed(

@@ -14,7 +14,7 @@ from hubmirror.errors import BadRequest, NameInvalid, NotFound, RegistryError, U
 from hubmirror.mirror.mirror import Mirror
 from hubmirror.question import (
     Answer,
-    IStream,
+    Body,
     Preflight,
     Question,
     Refusal,
@@ -24,12 +24,14 @@ from hubmirror.question import (
 from hubmirror.registry.links import stay_on_mirror
 from hubmirror.registry.paths import PathGrammar
 from hubmirror.registry.request import MirrorRequest, parse_parameters
+from hubmirror.transport.bodies import Bodies
 from hubmirror.upstream.challenge import rewrite_realm
 
 __all__ = ["Api", "Token"]
 
 #: Statuses whose responses have neither a body nor a length (RFC 9110, section 8.6).
 BODILESS: Final = frozenset((204, 304))
+LENGTH: Final = b"Content-Length"
 
 
 class _Endpoint(Resource):
@@ -38,9 +40,10 @@ class _Endpoint(Resource):
     isLeaf = True
     _log = Logger()
 
-    def __init__(self, mirror: Mirror) -> None:
+    def __init__(self, mirror: Mirror, bodies: Bodies) -> None:
         super().__init__()
         self._mirror = mirror
+        self._bodies = bodies
 
     def render(self, request: MirrorRequest) -> int:
         """Any method, any path: the subject tells the mirror what was asked."""
@@ -60,7 +63,37 @@ class _Endpoint(Resource):
         except RegistryError as error:
             request.fail(error)
             return
-        await _write(request, answer)
+        await self._write(request, answer)
+
+    async def _write(self, request: MirrorRequest, answer: Answer) -> None:
+        request.upstream_seconds = answer.upstream_seconds
+        request.setResponseCode(answer.status)
+        _write_headers(request, answer)
+        self._write_length(request, answer)
+        if request.method == b"HEAD" or answer.status in BODILESS:
+            self._bodies.discard(answer.body)
+        elif not await self._send(request, answer.body):
+            return
+        request.finish()
+
+    def _write_length(self, request: MirrorRequest, answer: Answer) -> None:
+        if answer.status in BODILESS or request.responseHeaders.hasHeader(LENGTH):
+            return
+        length = self._bodies.length(answer.body)
+        # An upstream's answer to a HEAD has no bytes: that tells nothing of the length.
+        if length is not None and (length or request.method != b"HEAD"):
+            request.setHeader(LENGTH, b"%d" % length)
+
+    async def _send(self, request: MirrorRequest, body: Body) -> bool:
+        """Send ``body``; False where it broke off, and the client's connection with it."""
+        request.write(b"")  # the headers leave before the first byte has come
+        try:
+            await self._bodies.send(body, request)
+        except RegistryError as error:
+            request.site.log_request({"id": request.request_id, "why": error.message})
+            request.break_off()
+            return False
+        return True
 
     def _subject_or_refusal(self, request: MirrorRequest) -> Subject:
         request.setHeader("Docker-Distribution-Api-Version", "registry/2.0")
@@ -80,8 +113,8 @@ class _Endpoint(Resource):
 class Api(_Endpoint):
     """``/v2/…``: OCI distribution-spec 1.1, the pulling half."""
 
-    def __init__(self, mirror: Mirror, grammar: PathGrammar) -> None:
-        super().__init__(mirror)
+    def __init__(self, mirror: Mirror, bodies: Bodies, grammar: PathGrammar) -> None:
+        super().__init__(mirror, bodies)
         self._grammar = grammar
 
     def subject(self, request: MirrorRequest) -> Subject:
@@ -132,41 +165,6 @@ def _question(request: MirrorRequest, subject: Subject) -> Question:
         if_range=request.text_header("If-Range"),
         if_none_match=request.text_header("If-None-Match"),
     )
-
-
-async def _write(request: MirrorRequest, answer: Answer) -> None:
-    request.upstream_seconds = answer.upstream_seconds
-    request.setResponseCode(answer.status)
-    _write_headers(request, answer)
-    if answer.status in BODILESS:
-        _discard(answer.body)
-    elif isinstance(answer.body, bytes):
-        request.setHeader("Content-Length", str(len(answer.body)))
-        request.write(answer.body)  # not on a HEAD: Twisted sees to that
-    elif request.method == b"HEAD":
-        answer.body.discard()
-    elif not await _send(request, answer.body):
-        return
-    request.finish()
-
-
-def _discard(body: bytes | IStream) -> None:
-    if not isinstance(body, bytes):
-        body.discard()
-
-
-async def _send(request: MirrorRequest, body: IStream) -> bool:
-    """Send ``body``; False where it broke off, and the client's connection with it."""
-    if body.length is not None:
-        request.setHeader("Content-Length", str(body.length))
-    request.write(b"")  # the headers leave before the first byte has come
-    try:
-        await body.send_to(request)
-    except RegistryError as error:
-        request.site.log_request({"id": request.request_id, "why": error.message})
-        request.break_off()
-        return False
-    return True
 
 
 def _write_headers(request: MirrorRequest, answer: Answer) -> None:

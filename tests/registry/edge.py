@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 
 from treq.testing import RequestTraversalAgent
 from twisted.internet.address import IPv4Address
+from twisted.internet.defer import succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -24,6 +26,7 @@ from hubmirror.registry.paths import PathGrammar
 from hubmirror.registry.root import Root
 from hubmirror.registry.site import Frontage, MirrorSite
 from hubmirror.tokens.proxy import TokenProxy
+from hubmirror.transport.bodies import Bodies
 from hubmirror.upstream.client import TimeLimits, UpstreamClient, http_client
 from hubmirror.upstream.pacing import Pacing
 from hubmirror.upstream.registry import RemoteRegistry
@@ -125,7 +128,12 @@ class Edge:
         self.quota = DailyQuota(quota, MemoryLedger(), now)
         mirror = Mirror(self.quota, registry, tokens)
         grammar = PathGrammar("docker.io", library_prefix)
-        children = {b"v2": Api(mirror, grammar), b"token": Token(mirror), **(pages or {})}
+        bodies = Bodies(lambda fd, size, offset: succeed(os.pread(fd, size, offset)))
+        children = {
+            b"v2": Api(mirror, bodies, grammar),
+            b"token": Token(mirror, bodies),
+            **(pages or {}),
+        }
         self.site = MirrorSite(
             Root(children), self.clock, limits=limits or Limits(), frontage=frontage or Frontage()
         )

@@ -1,0 +1,1 @@
+"""How a body leaves: it sends, and never decides."""

@@ -1,0 +1,165 @@
+"""The documents say what is so: options, dependencies, the map of the package, links."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hubmirror.config.settings import CONFIG_FILE, SETTINGS, Setting
+from tests.test_imports import imported
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "hubmirror"
+README = ROOT / "README.md"
+MAP = ROOT / "docs" / "architecture.md"
+DOCUMENTS = sorted(path.relative_to(ROOT) for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")))
+
+_BLOCK = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_TREE = re.compile(r"^```text\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_TREE_LINE = re.compile(r"( *)(\S+)(?: {2,}(\S.*))?")
+_MODULE = re.compile(r"\b\w+\.py\b")
+_QUOTED_PATH = re.compile(r"`(\w[\w./]*(?:\.py|/))`")
+_QUOTED_CALL = re.compile(r"`(?:(\w+)\.)?(\w+)\(\)`")
+
+
+def row_of(setting: Setting) -> str:
+    """The row that ``setting`` has in the README's table of options."""
+    default = setting.default
+    written = ",".join(default) if isinstance(default, list) else str(default)
+    key = "–" if setting is CONFIG_FILE else f"`{setting.name}`"  # noqa: RUF001 - a dash is meant
+    shown = f"`{written}`" if written else "–"  # noqa: RUF001
+    return f"| `{setting.flag}` | `{setting.variable}` | {key} | {shown} | {setting.help} |"
+
+
+def headings_of(document: str) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", _BLOCK.sub("", document), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def names_in_tree(text: str) -> Iterator[str]:
+    """The paths that the map's trees name, from the root: ``hubmirror/upstream/url.py``."""
+    for tree in _TREE.findall(text):
+        folders: list[str] = []
+        for line in tree.splitlines():
+            match = _TREE_LINE.fullmatch(line)
+            assert match is not None, line
+            depth = len(match[1]) // 2
+            del folders[depth:]
+            yield "".join((*folders, match[2]))
+            if match[2].endswith("/"):
+                folders.append(match[2])
+            yield from ("".join((*folders, name)) for name in _MODULE.findall(match[3] or ""))
+
+
+def folders_in_use() -> set[str]:
+    """The folders with modules that ``twistd hubmirror`` or ``hubmirror`` imports."""
+    pending = [PACKAGE / "tap.py", PACKAGE / "__main__.py", *PACKAGE.glob("cli/*.py")]
+    modules: set[Path] = set()
+    while pending:
+        module = pending.pop()
+        if module in modules or not module.is_file():
+            continue
+        modules.add(module)
+        for name in imported(module.read_text()):
+            path = ROOT.joinpath(*name.split("."))
+            pending += [path.with_suffix(".py"), path.parent.with_suffix(".py")]
+    return {f"{module.parent.relative_to(ROOT).as_posix()}/" for module in modules}
+
+
+def defined_names() -> set[tuple[str | None, str]]:
+    """All functions of the package, each with its class, or None."""
+    names: set[tuple[str | None, str]] = set()
+    for module in PACKAGE.rglob("*.py"):
+        for node in ast.parse(module.read_text()).body:
+            members = node.body if isinstance(node, ast.ClassDef) else [node]
+            owner = node.name if isinstance(node, ast.ClassDef) else None
+            names |= {
+                (owner, member.name)
+                for member in members
+                if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef)
+            }
+    return names
+
+
+@pytest.mark.parametrize("setting", [CONFIG_FILE, *SETTINGS], ids=lambda one: str(one.name))
+def test_each_option_has_its_row(setting: Setting) -> None:
+    """Flag, variable, key, default and help stand in the README as in the table of settings."""
+    assert row_of(setting) in README.read_text().splitlines()
+
+
+def test_the_readme_has_no_other_options() -> None:
+    """A row whose option is gone goes, too."""
+    rows = {line for line in README.read_text().splitlines() if line.startswith("| `--")}
+
+    assert rows == {row_of(setting) for setting in (CONFIG_FILE, *SETTINGS)}
+
+
+def test_each_dependency_has_its_reason() -> None:
+    """``docs/dependencies.md`` tells of what ``pyproject.toml`` asks for, and of nothing else."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    required = (*project["dependencies"], *project["optional-dependencies"]["test"])
+    document = (ROOT / "docs" / "dependencies.md").read_text()
+
+    told = re.findall(r"^\| \[([\w.-]+)\]", document, re.MULTILINE)
+
+    assert sorted(told) == sorted(re.split(r"[^\w.-]", line)[0] for line in required)
+
+
+def test_each_folder_is_on_the_map() -> None:
+    """Who builds a package into the program says in the map what it is for."""
+    folders = folders_in_use()
+
+    assert {"hubmirror/cli/", "hubmirror/registry/", "hubmirror/upstream/"} <= folders
+    assert folders - set(names_in_tree(MAP.read_text())) == set()
+
+
+def test_the_map_names_what_exists() -> None:
+    """Every file and folder of the trees is there."""
+    named = list(names_in_tree(MAP.read_text()))
+
+    assert len(named) > len(SETTINGS)
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_text_of_the_map_names_what_exists() -> None:
+    """So is every path in its text, and every function that a request's way goes through."""
+    text = _BLOCK.sub("", MAP.read_text())
+    known = defined_names()
+    functions = {name for _, name in known}
+
+    paths = _QUOTED_PATH.findall(text)
+    calls = _QUOTED_CALL.findall(text)
+
+    assert paths
+    assert calls
+    assert [one for one in paths if not any((top / one).exists() for top in (ROOT, PACKAGE))] == []
+    assert [
+        (owner, name)
+        for owner, name in calls
+        if not ((owner, name) in known if owner else name in functions)
+    ] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_links_resolve(document: Path) -> None:
+    """A relative link leads to a file that is there, and to a heading that it has."""
+    text = (ROOT / document).read_text()
+    for link in _LINK.findall(_BLOCK.sub("", text)):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (ROOT / document).parent / path if path else ROOT / document
+        assert target.exists(), link
+        assert not anchor or anchor in headings_of(target.read_text()), link

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from types import FrameType
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from attrs import frozen
 from twisted.application.service import Service
@@ -137,7 +138,8 @@ class Daemon(Service):
 
     def _greet(self) -> None:
         urls = self._listeners.urls
-        for line in greeting(urls, self._config.upstream, self._config.data):
+        config = self._config
+        for line in greeting(urls, config.upstream, config.data, config.public_url):
             self._log.info("{line}", line=line)
         for line in warnings(urls):
             self._log.warn("{line}", line=line)
@@ -244,7 +246,7 @@ def _certificates(config: Config) -> ICertificateSource:
 def _local_authority(config: Config) -> LocalAuthority:
     hosts = {address.host for address in config.https}
     if config.public_url is not None:
-        hosts.add(config.public_url.partition("://")[2].rpartition(":")[0])
+        hosts.add(urlsplit(config.public_url).hostname or "")
     return LocalAuthority(config.data / "tls", machine_names(hosts), _now)
 
 

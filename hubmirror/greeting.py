@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -10,15 +11,17 @@ from urllib.parse import urlsplit
 __all__ = ["greeting", "warnings"]
 
 
-def greeting(urls: Sequence[str], upstream: str, data: object) -> Iterator[str]:
+def greeting(
+    urls: Sequence[str], upstream: str, data: object, public_url: str | None = None
+) -> Iterator[str]:
     """Lines for a person, ``listening on URL`` for programs too."""
     yield f"a mirror of {upstream}, data in {data}"
     for url in urls:
         yield f"listening on {url}"
-    if urls:
-        snippet = json.dumps({"registry-mirrors": [urls[-1]]})
-        yield f"for docker, put into /etc/docker/daemon.json and restart it: {snippet}"
-        yield f"the count, and the set-up of other clients: {urls[-1]}/"
+    known_as = public_url or _reachable(urls[-1])
+    snippet = json.dumps({"registry-mirrors": [known_as]})
+    yield f"for docker, put into /etc/docker/daemon.json and restart it: {snippet}"
+    yield f"the count, and the set-up of other clients: {known_as}/"
 
 
 def warnings(urls: Sequence[str]) -> Iterator[str]:
@@ -31,3 +34,10 @@ def warnings(urls: Sequence[str]) -> Iterator[str]:
                 " users' Docker Hub logins to a mirror unasked, and here anybody on the way can"
                 " read them; use --https, or listen on 127.0.0.1 behind a TLS proxy"
             )
+
+
+def _reachable(url: str) -> str:
+    """``url`` with this machine's name where it listens on all addresses."""
+    for every in ("[::]", "0.0.0.0"):  # noqa: S104 - compared, not listened on
+        url = url.replace(every, socket.gethostname())
+    return url

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 import pytest
 
@@ -16,6 +17,14 @@ def test_says_where_it_listens_and_what_to_copy() -> None:
     snippet = next(line for line in lines if "daemon.json" in line).partition("{")[2]
     assert json.loads("{" + snippet) == {"registry-mirrors": ["http://127.0.0.1:5000"]}
     assert len(lines) <= 6
+
+
+def test_names_an_address_that_others_can_reach() -> None:
+    """All interfaces are none that a client could type; ``public_url`` is the operator's word."""
+    lines = "\n".join(greeting(["https://[::]:5443"], "https://hub", "/data"))
+    assert f'"https://{socket.gethostname()}:5443"' in lines
+    lines = "\n".join(greeting(["https://[::]:5443"], "https://hub", "/data", "https://h.example"))
+    assert '"https://h.example"' in lines
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ class _Endpoint(Resource):
 
     async def _write(self, request: MirrorRequest, answer: Answer) -> None:
         request.upstream_seconds = answer.upstream_seconds
-        request.setResponseCode(answer.status)
+        request.set_status(answer.status)
         _write_headers(request, answer)
         self._write_length(request, answer)
         if request.method == b"HEAD" or answer.status in BODILESS:
@@ -175,7 +175,7 @@ def _write_headers(request: MirrorRequest, answer: Answer) -> None:
             challenges.append(value)
         elif lowered == "link":
             links.append(value)
-        else:
+        elif lowered != "docker-distribution-api-version":  # it is there already
             request.responseHeaders.addRawHeader(name.encode(), value.encode("latin-1"))
     for challenge in rewrite_realm(challenges, f"{request.mirror_client.public_url}/token"):
         request.responseHeaders.addRawHeader(b"WWW-Authenticate", challenge.encode("latin-1"))

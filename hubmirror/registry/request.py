@@ -14,7 +14,7 @@ from twisted.web.server import Request
 from hubmirror.errors import BadRequest, RegistryError
 from hubmirror.question import Client, Headers
 from hubmirror.registry.forwarded import client_of, parse_host
-from hubmirror.registry.responses import PREFLIGHT_HEADERS, error_body
+from hubmirror.registry.responses import PREFLIGHT_HEADERS, error_body, reason
 
 if TYPE_CHECKING:
     from hubmirror.registry.channel import MirrorChannel
@@ -80,6 +80,10 @@ class MirrorRequest(Request):
         """
         return parse_parameters(self.uri.partition(b"?")[2])
 
+    def set_status(self, status: int) -> None:
+        """As ``setResponseCode``, with the reason phrases that Twisted lacks."""
+        self.setResponseCode(status, reason(status).encode())
+
     def preflight(self) -> None:
         """Add what a browser asks ``OPTIONS`` for."""
         for name, value in PREFLIGHT_HEADERS:
@@ -88,7 +92,7 @@ class MirrorRequest(Request):
     def fail(self, error: RegistryError) -> None:
         """Write ``error`` as the registry's JSON and finish."""
         body = error_body(error)
-        self.setResponseCode(error.status)
+        self.set_status(error.status)
         for name, value in error.headers.items():
             self.setHeader(name, value)
         self.setHeader("Content-Type", "application/json")

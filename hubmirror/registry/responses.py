@@ -8,7 +8,7 @@ from typing import Final
 
 from hubmirror.errors import RegistryError
 
-__all__ = ["COMMON_HEADERS", "PREFLIGHT_HEADERS", "error_body", "raw_response"]
+__all__ = ["COMMON_HEADERS", "PREFLIGHT_HEADERS", "error_body", "raw_response", "reason"]
 
 #: On every response: any page may read this mirror's answers, as it could the registry's.
 COMMON_HEADERS: Final = (
@@ -38,7 +38,7 @@ def raw_response(error: RegistryError) -> bytes:
     """A whole HTTP/1.1 response, for a connection on which no request could be made out."""
     body = error_body(error)
     lines = [
-        f"HTTP/1.1 {error.status} {_reason(error.status)}",
+        f"HTTP/1.1 {error.status} {reason(error.status)}",
         *(f"{name}: {value}" for name, value in (*COMMON_HEADERS, *error.headers.items())),
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
@@ -47,7 +47,8 @@ def raw_response(error: RegistryError) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
-def _reason(status: int) -> str:
+def reason(status: int) -> str:
+    """The reason phrase of a status."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:

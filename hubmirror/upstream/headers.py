@@ -75,7 +75,8 @@ def end_to_end(headers: Headers) -> Headers:
 
     Dropped: hop-by-hop fields and those that ``Connection`` names, cookies, and what an origin
     says of itself (its server, its clock, its transport security, its CORS rules). ``Location``
-    goes too: the mirror follows redirects itself, and its clients stay with the mirror.
+    goes too: the mirror follows redirects itself, and its clients stay with the mirror. An
+    empty ``Content-Encoding`` is what treq's decoder leaves behind.
     """
     named = {
         option.strip().lower()
@@ -87,7 +88,9 @@ def end_to_end(headers: Headers) -> Headers:
     return tuple(
         (name, value)
         for name, value in headers
-        if (lower := name.lower()) not in dropped and not lower.startswith(_OF_THE_ORIGIN_PREFIXES)
+        if (lower := name.lower()) not in dropped
+        and not lower.startswith(_OF_THE_ORIGIN_PREFIXES)
+        and (value or lower != "content-encoding")
     )
 
 

@@ -85,3 +85,8 @@ def test_field() -> None:
     headers = (("ETag", "1"), ("etag", "2"))
     assert field(headers, "Etag") == "1"
     assert field(headers, "Date") is None
+
+
+def test_an_empty_coding_is_none() -> None:
+    """What is left of ``Content-Encoding`` behind a decoder that found nothing to decode."""
+    assert end_to_end((("Content-Encoding", ""), ("ETag", '"e"'))) == (("ETag", '"e"'),)

@@ -129,7 +129,8 @@ class Daemon(Service):
 
     def _started(self) -> None:
         self._disk.start()
-        signal.signal(signal.SIGTERM, self._terminate)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._terminate)
         signal.signal(signal.SIGHUP, self._hang_up)
         self._greet()
         self._repeat(LEDGER_FLUSH, self._flush)
@@ -188,13 +189,13 @@ class Daemon(Service):
         except CertificateError as error:
             self._log.error("the certificate in force stays: {why}", why=str(error))
 
-    def _terminate(self, _signal: int, _frame: FrameType | None) -> None:
-        """SIGTERM by our own hand: under Twisted's the process would end with 143."""
-        signal.signal(signal.SIGTERM, self._cut)
+    def _terminate(self, number: int, _frame: FrameType | None) -> None:
+        """SIGTERM or SIGINT by our own hand: under Twisted's the process would not end with 0."""
+        signal.signal(number, self._cut)
         self._reactor.callFromThread(self._reactor.stop)
 
     def _cut(self, _signal: int, _frame: FrameType | None) -> None:
-        """A second SIGTERM: whoever sends it does not want to wait."""
+        """A second one: whoever sends it does not want to wait."""
         self._reactor.callFromThread(self._site.cut)
 
     def _hang_up(self, _signal: int, _frame: FrameType | None) -> None:

@@ -1,0 +1,58 @@
+# The front door of this checkout. ARGS passes options on: make run ARGS="--http 127.0.0.1:8080"
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEBIAN := sh tests/support/setup-debian.sh
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# What the tests and the benchmark drive: a program, and Debian's package of it.
+PROGRAMS := curl=curl openssl=openssl docker-registry=docker-registry \
+    dockerd=docker.io docker=docker.io containerd=containerd ctr=containerd runc=runc \
+    podman=podman skopeo=skopeo nginx=nginx tinyproxy=tinyproxy-bin
+
+.PHONY: help run demo test lint fmt bench clean
+
+help: ## List these targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+
+run: .venv/installed ## Start the daemon: plain HTTP on 127.0.0.1:5000, upstream Docker Hub
+	@exec $(BIN)/hubmirror serve $(ARGS)
+
+demo: .venv/installed ## Pull an image through the mirror from an embedded Hub, step by step
+	@exec $(BIN)/hubmirror demo $(ARGS)
+
+test: lint ## Lint, types, unit and integration tests (installs what they need)
+	@$(DEBIAN) $(PROGRAMS)
+	$(BIN)/python -m pytest --cov $(ARGS)
+
+lint: .venv/tools ## Check style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+fmt: .venv/tools ## Format the code
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: .venv/tools ## Measure speed and size against nginx and a direct download
+	@$(DEBIAN) $(PROGRAMS)
+	$(BIN)/python -m bench $(ARGS)
+
+clean: ## Remove what these targets made
+	rm -rf .venv build *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+.venv/bin/pip:
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(DEBIAN) python3-venv
+	$(PYTHON) -m venv .venv
+
+# Editable: the checkout itself runs, so only new dependencies need another installation. twistd
+# finds a plugin of an editable installation in compat mode alone.
+INSTALL := $(BIN)/pip install --quiet --config-settings editable_mode=compat --editable
+
+.venv/installed: .venv/bin/pip pyproject.toml setup.py
+	$(INSTALL) .
+	@touch $@
+
+.venv/tools: .venv/bin/pip pyproject.toml setup.py
+	$(INSTALL) '.[test]'
+	@touch .venv/installed $@

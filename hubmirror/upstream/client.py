@@ -27,6 +27,7 @@ from hubmirror.errors import UpstreamFailure, UpstreamTimeout
 from hubmirror.question import Headers, IStream
 from hubmirror.upstream import headers as fields
 from hubmirror.upstream.body import EmptyBody, ResponseBody
+from hubmirror.upstream.breaker import Breaker, BrokenAnswer
 from hubmirror.upstream.failures import describe_failure
 from hubmirror.upstream.pacing import Pacing
 from hubmirror.upstream.url import origin_of
@@ -73,7 +74,8 @@ class UpstreamClient:
     """Sends requests to upstreams, and follows no redirect.
 
     A GET or HEAD that fails before its answer begins is tried again, ``retries`` times at most.
-    ``random`` returns floats from 0 to 1, for the jitter of the waits between.
+    ``random`` returns floats from 0 to 1, for the jitter of the waits between. ``breaker`` is
+    one of its own unless others look at it, too.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class UpstreamClient:
         pacing: Pacing,
         retries: int = 2,
         random: Callable[[], float] = random_numbers.random,
+        breaker: Breaker | None = None,
     ) -> None:
         self._http = http
         self._clock = clock
@@ -91,18 +94,22 @@ class UpstreamClient:
         self._pacing = pacing
         self._retries = retries
         self._random = random
+        self._breaker = breaker or Breaker(clock)
 
     async def request(
         self, method: str, url: str, headers: Headers = (), body: bytes | None = None
     ) -> Reply:
         """The answer to ``method`` on ``url``, which ``checked_url`` has passed.
 
-        Raises ``UpstreamTimeout``, ``UpstreamRefused``, ``UpstreamPaused`` or another
-        ``UpstreamFailure``, with a sentence that names the host. Cancelling ends the request.
+        Raises ``UpstreamTimeout``, ``UpstreamRefused``, ``UpstreamPaused``, ``UpstreamDown`` or
+        another ``UpstreamFailure``, with a sentence that names the host. Cancelling ends the
+        request.
         """
         await self._pacing.admit(url)
         began = self._clock.seconds()
-        response = await self._persist(method, url, headers, body)
+        with self._breaker.watch(url) as watch:
+            response = await self._persist(method, url, headers, body)
+            watch.answered(response.code)
         reply = Reply(
             response.code,
             fields.decode(response.headers),
@@ -129,11 +136,11 @@ class UpstreamClient:
                 return await self._send(method, url, headers, body, deadline)
             except (CancelledError, UpstreamFailure):  # the agent's own is final, too
                 raise
-            except Exception as error:
-                failure = describe_failure(Failure(), origin_of(url).host)
+            except Exception:
+                failure = _described(Failure(), origin_of(url).host)
                 pause = self._back_off()
                 late = self._clock.seconds() + pause >= deadline
-                if tries == 0 or late or not _may_repeat(error, failure):
+                if tries == 0 or late or isinstance(failure, (UpstreamTimeout, BrokenAnswer)):
                     raise failure from None  # the cause's own words may hold the URL
             await deferLater(self._clock, pause)
 
@@ -230,7 +237,10 @@ def _cleanly_cancelled(sending: Deferred[IResponse]) -> Deferred[IResponse]:
     return answer
 
 
-def _may_repeat(error: Exception, described: UpstreamFailure) -> bool:
-    """Whether nothing of an answer came, and another try may fare better."""
-    began = isinstance(error, ResponseFailed) and not isinstance(error, ResponseNeverReceived)
-    return not began and not isinstance(described, UpstreamTimeout)
+def _described(failure: Failure, host: str) -> UpstreamFailure:
+    """What ``failure`` means: a ``BrokenAnswer`` where something of an answer had come."""
+    described = describe_failure(failure, host)
+    began = failure.check(ResponseFailed) and not failure.check(ResponseNeverReceived)
+    if began and not isinstance(described, UpstreamTimeout):
+        return BrokenAnswer(described.message)
+    return described

@@ -44,10 +44,14 @@ class RemoteRegistry:
 
         Its headers are end-to-end ones. Raises ``UpstreamFailure`` where there is none.
         """
-        url = self._url + path_of(question.subject)
+        url = self.url_of(question.subject)
         reply = await follow(self._client, question.method, url, _headers(question))
         self._learn(reply)
         return evolve(reply, headers=end_to_end(reply.headers))
+
+    def url_of(self, subject: Subject) -> str:
+        """Where ``ask`` begins: an answer from another URL has been redirected."""
+        return self._url + path_of(subject)
 
     async def realm(self) -> Realm:
         """Where this registry's tokens come from: asked on ``/v2/`` when unknown, remembered.

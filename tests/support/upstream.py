@@ -5,14 +5,17 @@ from __future__ import annotations
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any
 
-__all__ = ["HALF", "HaltingRegistry", "halting_registry"]
+__all__ = ["DIGEST", "HALF", "HaltingRegistry", "halting_registry"]
 
 #: The first half of every blob, and the second: more than the buffers on the way hold.
 HALF = b"half of a blob: " * 65536
+#: The digest of the whole.
+DIGEST = f"sha256:{sha256(2 * HALF).hexdigest()}"
 
 
 class HaltingRegistry(ThreadingHTTPServer):

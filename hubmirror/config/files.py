@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-__all__ = ["read_login", "readable_file"]
+__all__ = ["parse_login", "read_login", "readable_file"]
 
 
 def readable_file(path: Path) -> None:
@@ -27,10 +27,16 @@ def read_login(path: Path) -> tuple[str, str]:
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise ValueError(f"{path} is open to other users: chmod 600 it")
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        login = parse_login(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError):
         raise ValueError(f"{path} can't be read as UTF-8") from None
-    user, colon, password = lines[0].partition(":") if len(lines) == 1 else ("", "", "")
-    if not user or not colon:
+    if login is None:
         raise ValueError(f"{path} is not one line of the form user:password")
-    return user, password
+    return login
+
+
+def parse_login(written: str) -> tuple[str, str] | None:
+    """The user and the password in one line ``user:password``; None for another form."""
+    lines = written.splitlines()
+    user, colon, password = lines[0].partition(":") if len(lines) == 1 else ("", "", "")
+    return (user, password) if user and colon else None

@@ -10,6 +10,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from hubmirror.config.addresses import cut_login
+from hubmirror.config.files import parse_login
 from hubmirror.config.nearest import nearest
 from hubmirror.config.problems import Problem
 from hubmirror.config.settings import CONFIG_FILE, SETTINGS, VARIABLE_PREFIX
@@ -19,7 +20,11 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Layer", "defaults", "fallbacks", "file", "flags", "variables"]
+__all__ = ["UPSTREAM_LOGIN", "Layer", "defaults", "fallbacks", "file", "flags", "variables"]
+
+#: The one variable that is no setting: it holds a password, so neither a flag nor a table of
+#: values may know it.
+UPSTREAM_LOGIN = f"{VARIABLE_PREFIX}UPSTREAM_LOGIN"
 
 #: What Kubernetes puts into every container beside a Service called ``hubmirror``.
 _SERVICE_LINK = re.compile(r"HUBMIRROR_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_\d+_[A-Z_]+)?)")
@@ -30,7 +35,8 @@ class Layer:
     """Raw values by a setting's name, each with its source; ``folder`` is where paths start.
 
     Values that are empty text do not count as set. ``problems`` are names that are no setting.
-    ``proxy_login`` is the user and the password that stood in an ``egress_proxy``.
+    ``proxy_login`` is the user and the password that stood in an ``egress_proxy``,
+    ``upstream_login`` what ``HUBMIRROR_UPSTREAM_LOGIN`` holds.
     """
 
     values: Mapping[str, object]
@@ -38,6 +44,7 @@ class Layer:
     folder: Path
     problems: tuple[Problem, ...] = ()
     proxy_login: tuple[str, str] | None = field(default=None, repr=False)
+    upstream_login: tuple[str, str] | None = field(default=None, repr=False)
 
 
 def flags(given: Mapping[str, object], folder: Path) -> Layer:
@@ -60,11 +67,14 @@ def variables(environ: Mapping[str, str], folder: Path) -> Layer:
         for variable, value in environ.items()
         if variable.startswith(VARIABLE_PREFIX) and not _is_service_link(variable, value)
     }
+    login, problems = _upstream_login(ours.pop(UPSTREAM_LOGIN, ""))
+    unknown = (variable for variable in ours if variable not in known)
     return Layer(
         _set({known[variable]: ours[variable] for variable in ours if variable in known}),
         {name: f"variable {variable}" for variable, name in known.items()},
         folder,
-        tuple(_unknown(variable, "variable", known) for variable in ours if variable not in known),
+        (*problems, *(_unknown(variable, "variable", known) for variable in unknown)),
+        upstream_login=login,
     )
 
 
@@ -128,6 +138,15 @@ def _default_data(environ: Mapping[str, str], uid: int) -> str | None:
     if not state.startswith("/"):
         state = f"{home}/.local/state" if home.startswith("/") else ""
     return f"{state}/hubmirror" if state else None
+
+
+def _upstream_login(written: str) -> tuple[tuple[str, str] | None, tuple[Problem, ...]]:
+    if not written:
+        return None, ()
+    login = parse_login(written)
+    if login is not None:
+        return login, ()
+    return None, (Problem(UPSTREAM_LOGIN, "it is not of the form user:password"),)
 
 
 def _set(values: Mapping[str, object]) -> dict[str, object]:

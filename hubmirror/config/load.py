@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from hubmirror.config import layers
 from hubmirror.config.files import read_login
@@ -56,11 +56,17 @@ def load(
         except ValueError as error:
             source = sources[setting.name]
             problems.append(Problem(setting.name, str(error), setting.allowed, source))
+    upstream_login = next((one.upstream_login for one in stack if one.upstream_login), None)
     problems += _disagreements(values, sources)
+    problems += _idle_credentials(values, sources, upstream_login)
     if problems:
         raise ConfigError(problems)
-    config = Config(**values, egress_login=winners["egress_proxy"].proxy_login)
-    return Loaded(_with_own_login(config), sources)
+    config = Config(
+        **values,
+        egress_login=_login(values, "egress") or winners["egress_proxy"].proxy_login,
+        upstream_login=_login(values, "upstream") or upstream_login,
+    )
+    return Loaded(config, sources)
 
 
 def _stack(
@@ -103,11 +109,23 @@ def _disagreements(values: Mapping[str, Any], sources: Mapping[str, str]) -> lis
     return problems
 
 
-def _with_own_login(config: Config) -> Config:
-    """``config`` with the login of its credentials' file, where it has one."""
-    if config.egress_credentials is None:
-        return config
+def _idle_credentials(
+    values: Mapping[str, Any], sources: Mapping[str, str], login: tuple[str, str] | None
+) -> list[Problem]:
+    """An account of the mirror's own beside ``auth = passthrough``, which would not use it."""
+    in_file = values.get("upstream_credentials") is not None
+    if values.get("auth") != "passthrough" or not (in_file or login):
+        return []
+    key = "upstream_credentials" if in_file else layers.UPSTREAM_LOGIN
+    wrong = "it is set, but auth is passthrough: say auth = mirror to use it"
+    return [Problem(key, wrong, source=sources[key] if in_file else "")]
+
+
+def _login(values: Mapping[str, Any], whose: str) -> tuple[str, str] | None:
+    """What stands in the file of these credentials, where one is named."""
+    key = f"{whose}_credentials"
+    path: Path | None = values[key]
     try:
-        return evolve(config, egress_login=read_login(config.egress_credentials))
+        return None if path is None else read_login(path)
     except ValueError as error:
-        raise ConfigError([Problem("egress_credentials", str(error))]) from None
+        raise ConfigError([Problem(key, str(error))]) from None

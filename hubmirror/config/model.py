@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-__all__ = ["Config", "ListenAddress"]
+__all__ = ["Config", "ListenAddress", "Share"]
 
 #: The names under which Docker Hub's registry answers.
 _DOCKER_HUB = frozenset(
@@ -28,11 +28,28 @@ class ListenAddress:
 
 
 @frozen
-class Config:
-    """Every setting, by the name it has in the file. Durations are seconds, paths absolute.
+class Share:
+    """A share of the disk, in percent."""
 
-    ``egress_login`` alone is no setting: the user and password for ``egress_proxy``, from the
-    file that ``egress_credentials`` names, or else from ``HTTPS_PROXY``.
+    percent: float
+
+    def of(self, size: int) -> int:
+        """As much of ``size``."""
+        return int(size * self.percent / 100)
+
+    def __str__(self) -> str:
+        return f"{self.percent:g}%"
+
+
+@frozen
+class Config:
+    """Every setting, by the name it has in the file.
+
+    Durations are seconds, sizes bytes, paths absolute. Two fields are no settings, a user and a
+    password each: ``egress_login`` is for ``egress_proxy``, from the file that
+    ``egress_credentials`` names, or else from ``HTTPS_PROXY``; ``upstream_login`` is the
+    mirror's own account upstream, from the file that ``upstream_credentials`` names, or else
+    from ``HUBMIRROR_UPSTREAM_LOGIN``.
     """
 
     http: tuple[ListenAddress, ...]
@@ -62,7 +79,27 @@ class Config:
     retries: int
     max_connections: int
     max_connections_per_client: int
+    auth: str
+    upstream_credentials: Path | None
+    cache: bool
+    max_size: int | Share
+    min_free: int
+    tag_ttl: float
+    stale_while_revalidate: float
+    patience: float
+    stale_for: float | None
+    negative_ttl: float
+    public_ttl: float
+    right_ttl: float
+    when_deleted: str
+    connections_per_blob: int
+    finish_below: int
+    prefetch: bool
+    warm_images: tuple[str, ...]
+    warm_platforms: tuple[str, ...]
+    warm_period: float
     egress_login: tuple[str, str] | None = field(default=None, repr=False)
+    upstream_login: tuple[str, str] | None = field(default=None, repr=False)
 
     @property
     def is_docker_hub(self) -> bool:

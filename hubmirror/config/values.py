@@ -6,16 +6,27 @@ setting's name. Where a secret may stand in the text, the words hold nothing of 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["choice", "duration", "optional_path", "path", "switch", "texts", "whole_number"]
+__all__ = [
+    "choice",
+    "duration",
+    "lifetime",
+    "on_or_off",
+    "optional_lifetime",
+    "optional_path",
+    "path",
+    "switch",
+    "texts",
+    "whole_number",
+]
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LONGEST = 86400.0
+_LONGEST_LIFETIME = 365 * 86400.0
 _SWITCH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -52,18 +63,23 @@ def whole_number(least: int, most: int) -> Callable[[object], int]:
 
 def duration(raw: object) -> float:
     """Seconds, more than 0 and a day at most: a number, or text such as ``30s`` or ``5m``."""
-    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
-        raise ValueError(f"{shown(raw)} is not a duration")
-    if isinstance(raw, str):
-        match = _DURATION.fullmatch(raw.strip())
-        if match is None:
-            raise ValueError(f"{shown(raw)} is not a duration")
-        seconds = float(match[1]) * _SECONDS[match[2] or "s"]
-    else:
-        seconds = float(min(raw, 2 * _LONGEST))
-    if math.isnan(seconds) or not 0 < seconds <= _LONGEST:
+    seconds = _seconds(raw)
+    if not 0 < seconds <= _LONGEST:
         raise ValueError(f"{shown(raw)} is out of range")
     return seconds
+
+
+def lifetime(raw: object) -> float:
+    """Seconds, 0 and 365 days included, written as a duration."""
+    seconds = _seconds(raw)
+    if not 0 <= seconds <= _LONGEST_LIFETIME:
+        raise ValueError(f"{shown(raw)} is out of range")
+    return seconds
+
+
+def optional_lifetime(raw: object) -> float | None:
+    """As ``lifetime``, or None for ``off`` and for empty text."""
+    return None if raw in ("", "off") else lifetime(raw)
 
 
 def choice(*allowed: str) -> Callable[[object], str]:
@@ -90,6 +106,14 @@ def switch(raw: object) -> bool | None:
     return _SWITCH[word]
 
 
+def on_or_off(raw: object) -> bool:
+    """True or false, written as ``on`` or ``off`` or as any switch is."""
+    value = switch(raw)
+    if value is None:
+        raise ValueError(f"{shown(raw)} is neither on nor off")
+    return value
+
+
 def path(raw: object) -> Path:
     """A path, ``~`` expanded; a relative one is left so."""
     written = text(raw)
@@ -110,6 +134,18 @@ def shown(raw: object) -> str:
     """``raw`` for an error, short and on one line."""
     written = ascii(raw)
     return written if len(written) <= 60 else f"{written[:57]}..."
+
+
+def _seconds(raw: object) -> float:
+    """A number of seconds, or what a text with a unit means; it may be out of any range."""
+    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
+        raise ValueError(f"{shown(raw)} is not a duration")
+    if not isinstance(raw, str):
+        return float(min(raw, 2 * _LONGEST_LIFETIME))
+    match = _DURATION.fullmatch(raw.strip())
+    if match is None:
+        raise ValueError(f"{shown(raw)} is not a duration")
+    return float(match[1]) * _SECONDS[match[2] or "s"]
 
 
 def _is_digits(written: str) -> bool:

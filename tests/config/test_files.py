@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hubmirror.config.files import read_login, readable_file
+from hubmirror.config.files import parse_login, read_login, readable_file
 
 
 def private(path: Path, content: bytes) -> Path:
@@ -54,3 +54,10 @@ def test_a_login_that_others_may_touch_is_refused(tmp_path: Path, mode: int) -> 
     path.chmod(mode)
     with pytest.raises(ValueError, match="chmod 600"):
         read_login(path)
+
+
+def test_a_login_in_a_text() -> None:
+    """The same form, without a file."""
+    assert parse_login("user:pass:word") == ("user", "pass:word")
+    assert parse_login("user:") == ("user", "")
+    assert parse_login("user") is parse_login(":x") is parse_login("a:b\nc") is None

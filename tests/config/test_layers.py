@@ -31,6 +31,29 @@ def test_variables() -> None:
     ]
 
 
+def test_the_upstream_login_is_kept_aside() -> None:
+    """It is no setting, and neither the values nor the repr hold it."""
+    layer = layers.variables({"HUBMIRROR_UPSTREAM_LOGIN": "me:s3cret"}, HERE)
+    assert layer.upstream_login == ("me", "s3cret")
+    assert not layer.problems
+    assert not layer.values
+    assert "s3cret" not in repr(layer)
+    assert layers.variables({"HUBMIRROR_UPSTREAM_LOGIN": ""}, HERE).upstream_login is None
+
+
+def test_a_wrong_upstream_login_is_told_without_its_secret() -> None:
+    """The variable is named, what it holds is not."""
+    (problem,) = layers.variables({"HUBMIRROR_UPSTREAM_LOGIN": "s3cret"}, HERE).problems
+    assert problem.key == "HUBMIRROR_UPSTREAM_LOGIN"
+    assert "s3cret" not in str(problem)
+
+
+def test_no_flag_takes_the_upstream_login() -> None:
+    """A command line is for everybody on the machine to read."""
+    (problem,) = layers.flags({"upstream_login": "me:s3cret"}, HERE).problems
+    assert "s3cret" not in str(problem)
+
+
 def test_empty_text_is_not_set() -> None:
     """A variable that a compose file leaves empty counts as absent, and so does a flag."""
     assert not layers.variables({"HUBMIRROR_QUOTA": ""}, HERE).values

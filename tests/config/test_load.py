@@ -168,3 +168,40 @@ def test_the_file_of_credentials_is_the_login(tmp_path: Path) -> None:
     assert load(flags, {"HTTPS_PROXY": "http://u:p@x:1"}).config.egress_login == ("me", "mine")
     login.chmod(0o644)
     assert "chmod 600" in problems(dict(flags))["egress_credentials"].wrong
+
+
+def upstream_login(path: Path, text: str = "me:mine\n") -> str:
+    """The name of a file of credentials."""
+    path.write_text(text)
+    path.chmod(0o600)
+    return str(path)
+
+
+def test_the_mirrors_own_account(tmp_path: Path) -> None:
+    """It comes from a file or a variable; the file counts first, and nothing shows it."""
+    environ = {"HUBMIRROR_UPSTREAM_LOGIN": "you:s3cret"}
+    loaded = load({"auth": "mirror"}, environ)
+    assert loaded.config.upstream_login == ("you", "s3cret")
+    assert "s3cret" not in repr(loaded)
+    name = upstream_login(tmp_path / "login")
+    variables = {**environ, "HUBMIRROR_UPSTREAM_CREDENTIALS": name}
+    assert load({"auth": "mirror"}, variables).config.upstream_login == ("me", "mine")
+    assert load({"auth": "mirror"}, {}).config.upstream_login is None
+
+
+def test_an_account_file_is_its_owners_alone(tmp_path: Path) -> None:
+    """As that of the egress proxy."""
+    name = upstream_login(tmp_path / "login")
+    Path(name).chmod(0o640)
+    found = problems({"auth": "mirror", "upstream_credentials": name})
+    assert "chmod 600" in found["upstream_credentials"].wrong
+
+
+def test_an_account_that_would_not_be_used_is_a_problem(tmp_path: Path) -> None:
+    """Passthrough sends the clients' own credentials: an account beside it is a mistake."""
+    name = upstream_login(tmp_path / "login")
+    found = problems({"upstream_credentials": name})
+    assert "auth" in found["upstream_credentials"].wrong
+    assert found["upstream_credentials"].source == "flag --upstream-credentials"
+    found = problems({}, {"HUBMIRROR_UPSTREAM_LOGIN": "you:s3cret"})
+    assert "s3cret" not in str(found["HUBMIRROR_UPSTREAM_LOGIN"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from attrs import evolve, fields
 
-from hubmirror.config import SETTINGS, Config, ListenAddress, load
+from hubmirror.config import SETTINGS, Config, ListenAddress, Share, load
 
 
 def config(**changes: object) -> Config:
@@ -16,7 +16,8 @@ def config(**changes: object) -> Config:
 def test_every_setting_is_a_field() -> None:
     """The table and the class name the same settings, in one order."""
     names = [attribute.name for attribute in fields(Config)]
-    assert sorted(names) == sorted([*(setting.name for setting in SETTINGS), "egress_login"])
+    logins = ("egress_login", "upstream_login")
+    assert sorted(names) == sorted([*(setting.name for setting in SETTINGS), *logins])
 
 
 @pytest.mark.parametrize(
@@ -57,6 +58,14 @@ def test_the_library_prefix_can_be_forced(wanted: bool) -> None:
         assert config(upstream=upstream, library_prefix=wanted).uses_library_prefix is wanted
 
 
-def test_the_login_is_not_in_the_repr() -> None:
+@pytest.mark.parametrize("name", ["egress_login", "upstream_login"])
+def test_a_login_is_not_in_the_repr(name: str) -> None:
     """A configuration that lands in a log shows no password."""
-    assert "s3cret" not in repr(config(egress_login=("user", "s3cret")))
+    assert "s3cret" not in repr(config(**{name: ("user", "s3cret")}))
+
+
+def test_a_share() -> None:
+    """It is of a size in bytes, whole ones, and is written as it is read."""
+    assert Share(80).of(1001) == 800
+    assert str(Share(80)) == "80%"
+    assert str(Share(12.5)) == "12.5%"

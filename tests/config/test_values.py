@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 from hubmirror.config.values import (
     choice,
     duration,
+    lifetime,
+    on_or_off,
+    optional_lifetime,
     optional_path,
     path,
     switch,
@@ -64,6 +67,27 @@ def test_what_is_no_duration(raw: object) -> None:
         duration(raw)
 
 
+@pytest.mark.parametrize(
+    ("raw", "seconds"), [(0, 0.0), ("0s", 0.0), ("30d", 2592000.0), ("365d", 31536000.0)]
+)
+def test_lifetimes(raw: object, seconds: float) -> None:
+    """Not at all, or up to a year."""
+    assert lifetime(raw) == optional_lifetime(raw) == seconds
+
+
+@pytest.mark.parametrize("raw", [-1, "366d", float("nan"), 10**400, "", "off", True, None])
+def test_what_is_no_lifetime(raw: object) -> None:
+    """The negative, the endless and what is longer than a year are refused."""
+    with pytest.raises(ValueError, match=r"duration|out of range"):
+        lifetime(raw)
+
+
+@pytest.mark.parametrize("raw", ["", "off"])
+def test_no_lifetime(raw: str) -> None:
+    """Where none need be, there is a word for it, and it is not 0."""
+    assert optional_lifetime(raw) is None
+
+
 @pytest.mark.parametrize(("raw", "number"), [(0, 0), (10, 10), ("7", 7), (" 7 ", 7)])
 def test_whole_numbers(raw: object, number: int) -> None:
     """A number may be text, as it is in a variable."""
@@ -105,6 +129,18 @@ def test_what_is_no_switch() -> None:
         switch("maybe")
 
 
+@pytest.mark.parametrize(("raw", "value"), [("on", True), ("off", False), (False, False)])
+def test_on_or_off(raw: object, value: bool) -> None:
+    """A switch of two positions."""
+    assert on_or_off(raw) is value
+
+
+def test_what_is_neither_on_nor_off() -> None:
+    """It has no third one."""
+    with pytest.raises(ValueError, match="neither on nor off"):
+        on_or_off("auto")
+
+
 def test_choice() -> None:
     """One of the words, nothing else."""
     assert choice("a", "b")("b") == "b"
@@ -124,7 +160,10 @@ def test_paths(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @given(
     st.sampled_from(
-        [duration, whole_number(0, 5), texts, switch, choice("a"), path, optional_path]
+        [
+            *(duration, lifetime, optional_lifetime, whole_number(0, 5), texts),
+            *(switch, on_or_off, choice("a"), path, optional_path),
+        ]
     ),
     ANYTHING,
 )

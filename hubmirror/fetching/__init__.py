@@ -1,0 +1,1 @@
+"""The one place that joins an upstream's bytes with a partial file."""

@@ -1,0 +1,1 @@
+"""Fetching: one upstream transfer, many readers."""

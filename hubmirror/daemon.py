@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
@@ -13,11 +14,12 @@ from urllib.parse import urlsplit
 
 from attrs import frozen
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
+from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 from twisted.web.resource import IResource
 
@@ -38,6 +40,7 @@ from hubmirror.quota.daily import DailyQuota
 from hubmirror.quota.ledger import FileLedger
 from hubmirror.registry.channel import Limits
 from hubmirror.registry.site import Frontage, MirrorSite
+from hubmirror.storage import Storage
 
 __all__ = ["Composed", "Daemon"]
 
@@ -45,8 +48,22 @@ __all__ = ["Composed", "Daemon"]
 CERTIFICATE_CHECK: Final = 10.0
 #: Between two writes of the count to the disk, in seconds: what a power cut can lose.
 LEDGER_FLUSH: Final = 1.0
+#: Between two looks whether more is kept than should be, in seconds.
+MAKE_ROOM: Final = 30.0
+#: Between two writes of the times at which blobs were asked for, in seconds.
+INDEX_FLUSH: Final = 5.0
 #: What SIGHUP can't change: these live as long as the process.
-FIXED: Final = ("http", "https", "data", "log_format", "log_level")
+FIXED: Final = (
+    "http",
+    "https",
+    "data",
+    "log_format",
+    "log_level",
+    "connections_per_blob",
+    "finish_below",
+    "max_size",
+    "min_free",
+)
 
 
 @frozen
@@ -65,10 +82,10 @@ class Composed:
 
 
 class Daemon(Service):
-    """Holds what outlives a reload: the sockets, the data folder, the count.
+    """Holds what outlives a reload: the sockets, the data folder, the count, what is kept.
 
-    ``compose`` makes all else that a configuration decides about: at the start, and again on
-    each SIGHUP.
+    ``store`` makes the last of these; ``compose`` makes all else that a configuration decides
+    about: at the start, and again on each SIGHUP.
     """
 
     name = "hubmirror"
@@ -78,15 +95,18 @@ class Daemon(Service):
         self,
         options: Options,
         reactor: Any,
-        compose: Callable[[Config, DailyQuota], Composed],
+        store: Callable[[Config], Storage],
+        compose: Callable[[Config, DailyQuota, Storage], Composed],
     ) -> None:
         self._options = options
         self._reactor = reactor
+        self._store = store
         self._compose = compose
         self._config = options.loaded.config
         self._tls: ServerTLS | None = None
         self._loops: list[LoopingCall] = []
-        self._disk = ThreadPool(0, 1, "disk")
+        self._scrubbing: Deferred[Any] | None = None
+        self._disk = ThreadPool(0, 1, "ledger")
 
     def setServiceParent(self, parent: Any) -> None:
         """As any service; where the parent is ``twistd``'s, its log takes our form."""
@@ -116,7 +136,8 @@ class Daemon(Service):
         self._folder = DataFolder.open(config.data)
         self._ledger = FileLedger(config.data / "quota.ledger")
         self._quota = DailyQuota(config.quota, self._ledger, time.time)
-        self._composed = self._compose(config, self._quota)
+        self._storage = self._store(config)
+        self._composed = self._compose(config, self._quota, self._storage)
         composed = self._composed
         self._site = MirrorSite(
             composed.resource, self._reactor, limits=composed.limits, frontage=composed.frontage
@@ -126,14 +147,32 @@ class Daemon(Service):
         if config.https:
             self._tls = ServerTLS(_certificates(config))
             self._listeners.listen("https", config.https, self._tls.wrap(self._site))
+        self._listeners.hold()
 
     def _started(self) -> None:
         self._disk.start()
+        opening = Deferred.fromCoroutine(self._storage.open())
+        opening.addCallbacks(self._opened, self._not_opened)
+
+    def _not_opened(self, failure: Failure) -> None:
+        """What is kept can't be opened: as with a port that is taken, the process ends with 1."""
+        print(f"hubmirror: {failure.getErrorMessage()}", file=sys.stderr, flush=True)
+        if failure.check(HubmirrorError) is None:
+            self._log.failure("the data folder can't be opened", failure=failure)
+        self._reactor.addSystemEventTrigger("after", "shutdown", os._exit, 1)
+        self._reactor.stop()
+
+    def _opened(self, _: None) -> None:
+        self._listeners.accept()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._terminate)
         signal.signal(signal.SIGHUP, self._hang_up)
         self._greet()
         self._repeat(LEDGER_FLUSH, self._flush)
+        self._repeat(INDEX_FLUSH, self._flush_index)
+        self._repeat(MAKE_ROOM, lambda: Deferred.fromCoroutine(self._storage.make_room()))
+        self._scrubbing = Deferred.fromCoroutine(self._storage.scrubber.run())
+        self._scrubbing.addErrback(lambda failure: failure.trap(CancelledError) and None)
         self._repeat(CERTIFICATE_CHECK, self._check_certificate)
         self._composed.probe().addCallbacks(self._upstream_answers, self._upstream_fails)
 
@@ -182,6 +221,11 @@ class Daemon(Service):
             lambda failure: self._log.failure("the count can't be written", failure=failure)
         )
 
+    def _flush_index(self) -> Deferred[None]:
+        return self._storage.flush().addErrback(
+            lambda failure: self._log.warn("the index: {why}", why=failure.getErrorMessage())
+        )
+
     def _check_certificate(self) -> None:
         try:
             if self._tls is not None and self._tls.reload_if_changed():
@@ -204,7 +248,7 @@ class Daemon(Service):
     def _reload(self) -> None:
         try:
             config = self._options.reload().config
-            composed = self._compose(config, self._quota)
+            composed = self._compose(config, self._quota, self._storage)
             if self._tls is not None:
                 self._tls.reload(_certificates(config))
         except ConfigError as error:
@@ -233,6 +277,9 @@ class Daemon(Service):
         await self._composed.close()
         for loop in self._loops:
             loop.stop()
+        if self._scrubbing is not None:
+            self._scrubbing.cancel()
+        await self._storage.close()
         self._disk.stop()
         self._ledger.close()
         self._folder.close()

@@ -14,6 +14,7 @@ __all__ = [
     "DigestInvalid",
     "HubmirrorError",
     "ManifestInvalid",
+    "ManifestUnknown",
     "NameInvalid",
     "NotFound",
     "RegistryError",
@@ -83,6 +84,14 @@ class ManifestInvalid(RegistryError):
     status = 404
     code = "MANIFEST_INVALID"
     default_message = "manifest invalid"
+
+
+class ManifestUnknown(RegistryError):
+    """A manifest or tag that the registry does not have."""
+
+    status = 404
+    code = "MANIFEST_UNKNOWN"
+    default_message = "manifest unknown"
 
 
 class NameInvalid(RegistryError):

@@ -44,6 +44,16 @@ class Listeners:
                 self._ports.append(port)
                 self.urls.append(f"{scheme}://{_authority(host, port.getHost().port)}")
 
+    def hold(self) -> None:
+        """Let connections wait in the kernel until ``accept``."""
+        for port in self._ports:
+            port.stopReading()
+
+    def accept(self) -> None:
+        """Take the connections that have come, and those to come."""
+        for port in self._ports:
+            port.startReading()
+
     async def stop(self) -> None:
         """Accept no more connections; those accepted go on."""
         for port in self._ports:

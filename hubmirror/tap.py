@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,10 +16,11 @@ from twisted.web.client import HTTPConnectionPool
 
 from hubmirror.config import Config
 from hubmirror.daemon import Composed, Daemon
-from hubmirror.mirror.mirror import Mirror
+from hubmirror.fetching.fetch import FetchLimits
 from hubmirror.monitor.page import Page
 from hubmirror.monitor.quota import QuotaResource
 from hubmirror.options import Options
+from hubmirror.policy import compose_policy
 from hubmirror.question import Client, Ping, Question
 from hubmirror.quota.daily import DailyQuota
 from hubmirror.registry.api import Api, Token
@@ -27,7 +29,7 @@ from hubmirror.registry.paths import PathGrammar
 from hubmirror.registry.request import public_url_of
 from hubmirror.registry.root import Root
 from hubmirror.registry.site import Frontage
-from hubmirror.tokens.proxy import TokenProxy
+from hubmirror.storage import Pools, Room, Storage
 from hubmirror.transport.bodies import Bodies
 from hubmirror.upstream.agent import make_agent, make_pool
 from hubmirror.upstream.client import TimeLimits, UpstreamClient, http_client
@@ -44,33 +46,43 @@ def makeService(options: Options) -> IService:
     """The daemon, for ``twistd`` to start."""
     from twisted.internet import reactor
 
-    daemon: IService = Daemon(options, reactor, partial(compose, reactor))
+    daemon: IService = Daemon(options, reactor, partial(store, reactor), partial(compose, reactor))
     return daemon
 
 
-def compose(reactor: Any, config: Config, quota: DailyQuota) -> Composed:
+def store(reactor: Any, config: Config) -> Storage:
+    """What is kept, for as long as the daemon runs."""
+    limits = FetchLimits(connections=config.connections_per_blob, finish_below=config.finish_below)
+    room = Room(config.max_size, config.min_free)
+    return Storage(reactor, config.data, time.time, limits, Pools(), room)
+
+
+def compose(reactor: Any, config: Config, quota: DailyQuota, storage: Storage) -> Composed:
     """All that ``config`` decides about, from the upstream's connections up to the resources."""
     client, pool = _upstream_client(reactor, config)
     registry = RemoteRegistry(client, config.upstream)
-    tokens = TokenProxy(client, registry, library_prefix=config.uses_library_prefix)
-    mirror = Mirror(quota, registry, tokens)
+    policy = compose_policy(reactor, time.time, config, quota, storage, client, registry)
+    bodies = Bodies(lambda *what: deferToThreadPool(reactor, storage.pools.disk, os.pread, *what))
     grammar = PathGrammar(_registry_name(config), config.uses_library_prefix)
-    disk = reactor.getThreadPool()
-    bodies = Bodies(lambda *what: deferToThreadPool(reactor, disk, os.pread, *what))
     root = Root(
         {
             b"": Page(quota, config.upstream, public_url_of),
             b"quota": QuotaResource(quota),
-            b"token": Token(mirror, bodies),
-            b"v2": Api(mirror, bodies, grammar),
+            b"token": Token(policy.mirror, bodies),
+            b"v2": Api(policy.mirror, bodies, grammar),
         }
     )
+
+    async def close() -> None:
+        policy.close()
+        await pool.closeCachedConnections()
+
     return Composed(
         resource=root,
         limits=_limits(config),
         frontage=_frontage(config),
         probe=partial(_probe, registry),
-        close=pool.closeCachedConnections,
+        close=lambda: Deferred.fromCoroutine(close()),
     )
 
 

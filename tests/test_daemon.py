@@ -21,7 +21,7 @@ from zope.interface import provider
 
 from hubmirror.daemon import Daemon
 from hubmirror.options import Options
-from hubmirror.tap import compose
+from hubmirror.tap import compose, store
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ class Running:
         self.configure(100)
         options = Options()
         options.parseOptions(["--config", str(self.file)])
-        self.daemon = Daemon(options, reactor, partial(compose, reactor))
+        self.daemon = Daemon(options, reactor, partial(store, reactor), partial(compose, reactor))
         self.http = HTTPClient(Agent(reactor))
 
     def configure(self, quota: int, **more: object) -> None:

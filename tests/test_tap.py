@@ -14,7 +14,7 @@ from hubmirror.config import load
 from hubmirror.errors import UpstreamFailure
 from hubmirror.quota.daily import DailyQuota
 from hubmirror.quota.ledger import MemoryLedger
-from hubmirror.tap import Options, compose, makeService
+from hubmirror.tap import Options, compose, makeService, store
 
 
 def test_twistd_finds_it() -> None:
@@ -43,7 +43,8 @@ async def test_composes_what_the_configuration_says(reactor: Any, tmp_path: Path
         "data": str(tmp_path),
     }
     config = load(flags, {}).config
-    composed = compose(reactor, config, DailyQuota(0, MemoryLedger(), lambda: 0.0))
+    quota = DailyQuota(0, MemoryLedger(), lambda: 0.0)
+    composed = compose(reactor, config, quota, store(reactor, config))
     assert composed.limits.idle_timeout == 9
     assert composed.frontage.public_url == "https://hub.example"
     assert [str(network) for network in composed.frontage.trusted_proxies] == ["192.0.2.0/24"]

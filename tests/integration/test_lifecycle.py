@@ -13,12 +13,12 @@ import pytest
 from tests.support.certificates import Authority
 from tests.support.mirror import COMMANDS, Mirror, MirrorStarter
 from tests.support.programs import run
-from tests.support.upstream import HALF, halting_registry
+from tests.support.upstream import DIGEST, HALF, halting_registry
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
-BLOB = f"/v2/library/x/blobs/sha256:{64 * '0'}"
+BLOB = f"/v2/library/x/blobs/{DIGEST}"
 #: An upstream that nobody is at: the discard port.
 NOBODY = ("--upstream", "http://127.0.0.1:9")
 HTTP = ("--http", "127.0.0.1:0")

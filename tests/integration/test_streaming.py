@@ -9,15 +9,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from hubmirror.naming import Digest
 from tests.support.hub import Content
 from tests.support.mirror import Mirror, MirrorStarter
 from tests.support.programs import resident_bytes
-from tests.support.upstream import HALF, halting_registry
+from tests.support.upstream import DIGEST, HALF, halting_registry
 
 pytestmark = pytest.mark.integration
 
-BLOB = f"/v2/library/x/blobs/{Digest('sha256', 64 * '0')}"
+BLOB = f"/v2/library/x/blobs/{DIGEST}"
 
 CLIENTS = 50
 #: What a slow client reads in a tenth of a second: 10 KiB a second.
@@ -44,9 +43,11 @@ def test_first_byte_leaves_early(start: MirrorStarter) -> None:
 
 
 def test_client_gone_ends_the_upstream_transfer(start: MirrorStarter) -> None:
-    """A client that leaves in the midst of a blob ends the transfer from the upstream."""
+    """A client that leaves before the half of a large blob ends the transfer upstream."""
     with halting_registry() as upstream:
-        response = open_blob(start("serve", "--http", "127.0.0.1:0", "--upstream", upstream.url))
+        large = ("--finish-below", "1KiB")
+        mirror = start("serve", "--http", "127.0.0.1:0", "--upstream", upstream.url, *large)
+        response = open_blob(mirror)
         response.read(16)
 
         response.close()

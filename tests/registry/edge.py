@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, cast
 
 from treq.testing import RequestTraversalAgent
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -17,7 +19,9 @@ from twisted.python.failure import Failure
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
-from hubmirror.mirror.mirror import Mirror
+from hubmirror.config import load
+from hubmirror.fetching.fetch import FetchLimits
+from hubmirror.policy import compose_policy
 from hubmirror.quota.daily import DailyQuota
 from hubmirror.quota.ledger import MemoryLedger
 from hubmirror.registry.api import Api, Token
@@ -25,11 +29,12 @@ from hubmirror.registry.channel import Limits
 from hubmirror.registry.paths import PathGrammar
 from hubmirror.registry.root import Root
 from hubmirror.registry.site import Frontage, MirrorSite
-from hubmirror.tokens.proxy import TokenProxy
+from hubmirror.storage import Pools, Room, Storage
 from hubmirror.transport.bodies import Bodies
 from hubmirror.upstream.client import TimeLimits, UpstreamClient, http_client
 from hubmirror.upstream.pacing import Pacing
 from hubmirror.upstream.registry import RemoteRegistry
+from tests.fetching.inline import InlinePool
 
 DAY = 86400
 
@@ -104,8 +109,18 @@ class Upstream(Resource):
         return self.answer(request)
 
 
+class InlineClock(Clock):
+    """A clock that also does at once what threads report."""
+
+    def callFromThread(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        work(*args, **kwargs)
+
+
 class Edge:
-    """The mirror's HTTP side over an in-memory upstream and a clock."""
+    """The whole mirror over an in-memory upstream and a clock; what it keeps is on the disk.
+
+    ``settings`` are the configuration's. Only threads are missing: their work is done at once.
+    """
 
     def __init__(
         self,
@@ -115,28 +130,52 @@ class Edge:
         quota: int = 0,
         library_prefix: bool = True,
         pages: dict[bytes, IResource] | None = None,
-        now: Callable[[], float] = lambda: 20000.5 * DAY,
+        now: Callable[[], float] | None = None,
+        folder: Path | None = None,
+        **settings: str,
     ) -> None:
-        self.clock = Clock()
+        self.clock = InlineClock()
         self.upstream = Upstream()
         self._agent = RequestTraversalAgent(self.upstream)
+        self._folder = TemporaryDirectory() if folder is None else None
+        data = folder or Path(cast("TemporaryDirectory[str]", self._folder).name)
+        flags = {
+            "upstream": "https://registry.example",
+            "data": str(data),
+            "library_prefix": str(library_prefix).lower(),
+            **settings,
+        }
+        config = load(flags, {}).config
+        self.quota = DailyQuota(quota, MemoryLedger(), now or self.now)
         client = UpstreamClient(
             http_client(self._agent), self.clock, TimeLimits(30, 30), Pacing(self.clock), 0
         )
-        registry = RemoteRegistry(client, "https://registry.example")
-        tokens = TokenProxy(client, registry, library_prefix=library_prefix)
-        self.quota = DailyQuota(quota, MemoryLedger(), now)
-        mirror = Mirror(self.quota, registry, tokens)
+        registry = RemoteRegistry(client, config.upstream)
+        self.storage = _storage(self.clock, data, self.now)
+        policy = compose_policy(
+            self.clock, self.now, config, self.quota, self.storage, client, registry
+        )
+        self.mirror = policy.mirror
         grammar = PathGrammar("docker.io", library_prefix)
         bodies = Bodies(lambda fd, size, offset: succeed(os.pread(fd, size, offset)))
         children = {
-            b"v2": Api(mirror, bodies, grammar),
-            b"token": Token(mirror, bodies),
+            b"v2": Api(policy.mirror, bodies, grammar),
+            b"token": Token(policy.mirror, bodies),
             **(pages or {}),
         }
         self.site = MirrorSite(
             Root(children), self.clock, limits=limits or Limits(), frontage=frontage or Frontage()
         )
+
+    def now(self) -> float:
+        """The wall clock: it goes with the clock."""
+        return 20000.5 * DAY + self.clock.seconds()
+
+    def settle(self) -> None:
+        """Let everything run that can."""
+        for _ in range(20):
+            self._agent.flush()
+            self.clock.advance(0)
 
     def connect(self, peer: str = "192.0.2.1") -> tuple[Any, Wire]:
         """A new connection: the server's protocol and what the client sees."""
@@ -149,14 +188,16 @@ class Edge:
         """Send ``data`` on a new connection and let everything run that can."""
         protocol, wire = self.connect(peer)
         protocol.dataReceived(data)
-        self._agent.flush()
+        self.settle()
         return wire
 
-    def hang(self, data: bytes = b"GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n") -> tuple[Any, Wire]:
+    def hang(
+        self, data: bytes = b"GET /v2/a/tags/list HTTP/1.1\r\nHost: a\r\n\r\n"
+    ) -> tuple[Any, Wire]:
         """A connection whose request the upstream never answers."""
         self.upstream.answer = lambda _request: NOT_DONE_YET
         protocol, wire = self.connect()
-        protocol.dataReceived(data)
+        protocol.dataReceived(b"GET /v2/a/tags/list HTTP/1.1\r\nHost: a\r\n\r\n")
         return protocol, wire
 
     def get(self, path: str, *headers: str, method: str = "GET", body: bytes = b"") -> Wire:
@@ -168,3 +209,12 @@ class Edge:
 def hang_up(protocol: Any) -> None:
     """The client goes away."""
     protocol.connectionLost(Failure(ConnectionDone()))
+
+
+def _storage(clock: InlineClock, folder: Path, now: Callable[[], float]) -> Storage:
+    pool: Any = InlinePool()
+    storage = Storage(clock, folder, now, FetchLimits(), Pools(pool, pool, pool), Room(2**40, 0))
+    opened: list[object] = []
+    Deferred.fromCoroutine(storage.open()).addBoth(opened.append)
+    assert opened == [None], opened
+    return storage

@@ -96,8 +96,8 @@ def test_drain_cuts_what_takes_too_long() -> None:
     """After the grace time nobody is waited for."""
     edge = Edge()
     _, wire = edge.hang()
-    edge.site.drain(30)
-    edge.clock.advance(29)
+    edge.site.drain(20)
+    edge.clock.advance(19)
     assert not wire.is_closed
     edge.clock.advance(1)
     assert wire.is_closed

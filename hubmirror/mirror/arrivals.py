@@ -1,0 +1,46 @@
+"""The blobs that are on their way, and the repositories whose own upstream gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Final
+
+from hubmirror.cache.interfaces import BlobRow, IIndex, Link
+from hubmirror.naming import Digest, Repository
+
+__all__ = ["Arrivals"]
+
+#: So many blobs on their way are a reason to look for those that never came.
+MANY: Final = 1000
+
+
+class Arrivals:
+    """Lives as long as the store: a fetch outlives the client and the configuration it began by."""
+
+    def __init__(self, index: IIndex, now: Callable[[], float]) -> None:
+        self._index = index
+        self._now = now
+        self._given: dict[Digest, set[Repository]] = {}
+
+    def is_expected(self, digest: Digest) -> bool:
+        """Whether somebody has begun to fetch the blob."""
+        return digest in self._given
+
+    def is_given(self, digest: Digest, repository: Repository) -> bool:
+        """Whether ``repository``'s upstream has given or confirmed it."""
+        return repository in self._given.get(digest, ())
+
+    def expect(self, digest: Digest, *repositories: Repository) -> None:
+        """Somebody fetches the blob; ``repositories`` have it."""
+        self._given.setdefault(digest, set()).update(repositories)
+
+    async def committed(self, digest: Digest, size: int) -> None:
+        """The blob is kept: index it, and link it to those whose upstream gave it."""
+        await self._index.put_blob(BlobRow(digest, size, self._now()))
+        for repository in self._given.pop(digest, ()):
+            await self._index.put_link(Link(repository, digest, None))
+
+    def forget_all_but(self, running: Collection[Digest]) -> None:
+        """Fetches that fail tell nobody: drop what is no more among ``running``."""
+        if len(self._given) > MANY:
+            self._given = {d: given for d, given in self._given.items() if d in running}

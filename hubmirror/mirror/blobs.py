@@ -1,0 +1,192 @@
+"""Blobs: kept under their digest, read while they are fetched, given where there is a right."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from attrs import evolve
+from twisted.logger import Logger
+
+from hubmirror.cache.interfaces import IBlobStore, IIndex, Link
+from hubmirror.errors import RegistryError
+from hubmirror.fetching.failures import CannotKeep
+from hubmirror.fetching.fetch import Fetcher
+from hubmirror.mirror.arrivals import Arrivals
+from hubmirror.mirror.kept import (
+    FOREVER,
+    Freshness,
+    content_headers,
+    is_not_modified,
+    passed_on,
+)
+from hubmirror.mirror.origin import IOrigin, unconditional_head
+from hubmirror.mirror.ranges import Span, parse_range, range_hint
+from hubmirror.mirror.rights import Rights
+from hubmirror.naming import Digest
+from hubmirror.question import (
+    Answer,
+    BlobRequest,
+    Body,
+    FileSlice,
+    GrowingSlice,
+    IGrowingFile,
+    Question,
+)
+from hubmirror.upstream.blobs import Refused, RemoteBlob
+from hubmirror.upstream.client import Reply
+
+__all__ = ["Blobs"]
+
+BLOB_TYPE = "application/octet-stream"
+
+#: Makes the way to one blob at the upstream, from what is asked and how it may be asked.
+RemoteBlobs = Callable[[Question, BlobRequest, IOrigin], Awaitable[RemoteBlob]]
+
+
+class Blobs:
+    """What a repository's own upstream gave or confirmed, whole or on its way.
+
+    A manifest that names a digest gives no right to it: only a link does, or what the upstream
+    is just giving.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        index: IIndex,
+        store: IBlobStore,
+        rights: Rights,
+        fetcher: Fetcher,
+        arrivals: Arrivals,
+        remote: RemoteBlobs,
+        now: Callable[[], float],
+    ) -> None:
+        self._index = index
+        self._store = store
+        self._rights = rights
+        self._fetcher = fetcher
+        self._arrivals = arrivals
+        self._remote = remote
+        self._now = now
+
+    async def answer(self, question: Question, request: BlobRequest, origin: IOrigin) -> Answer:
+        """The answer to a question for a blob."""
+        is_here = await self._index.blob(request.digest) is not None
+        if not is_here and not self._arrivals.is_expected(request.digest):
+            return await self._miss(question, request, origin)
+        if not await self._may_have(question, request, origin):
+            return passed_on(await origin.ask(question))
+        kept = await self._store.open(request.digest) if is_here else None
+        if kept is None:
+            return await self._miss(question, request, origin)
+        await self._index.touch([request.digest], self._now())
+        return self._hit(question, request.digest, kept)
+
+    async def bring(self, question: Question, request: BlobRequest, origin: IOrigin) -> None:
+        """Fetch a blob to nobody, as a client's GET would; it is kept when this returns.
+
+        Raises ``Refused``, ``CannotKeep`` or ``UpstreamFailure``.
+        """
+        reader, size = await self._fetch(question, request, origin)
+        try:
+            position = 0
+            while position < size:
+                there = reader.available(position)
+                if there:
+                    position += there
+                else:
+                    await reader.wait(position)
+        finally:
+            reader.close()
+
+    async def _may_have(self, question: Question, request: BlobRequest, origin: IOrigin) -> bool:
+        """Whether this repository has this blob, and the client may read the repository."""
+        digest, repository = request.digest, request.repository
+        is_given = self._arrivals.is_given(digest, repository)
+        if is_given or await self._index.link(repository, digest) is not None:
+            return await self._rights.allows(question, repository, origin)
+        reply = await origin.ask(unconditional_head(question))
+        reply.body.discard()
+        if reply.status != 200:
+            return False
+        if self._arrivals.is_expected(digest):
+            self._arrivals.expect(digest, repository)
+        elif await self._index.blob(digest) is not None:
+            await self._index.put_link(Link(repository, digest, None))
+        return True
+
+    def _hit(self, question: Question, digest: Digest, kept: FileSlice) -> Answer:
+        headers = (*_headers(digest), *Freshness(0, FOREVER).headers())
+        try:
+            span = _span(question, digest, kept.length)
+        except RegistryError:
+            kept.close()
+            raise
+        if is_not_modified(question.if_none_match, digest):
+            kept.close()
+            return Answer(304, headers)
+        start, end = span or (0, kept.length)
+        return _partial(headers, kept.narrowed(start, end - start), span, kept.length)
+
+    async def _miss(self, question: Question, request: BlobRequest, origin: IOrigin) -> Answer:
+        if question.method != "GET":
+            return _head(request.digest, await origin.ask(question))
+        try:
+            reader, size = await self._fetch(question, request, origin)
+        except Refused as refused:
+            return refused.answer
+        except CannotKeep as error:
+            self._log.warn("a blob is not kept: {why}", why=str(error))
+            return passed_on(await origin.ask(question))
+        try:
+            span = _span(question, request.digest, size)
+        except RegistryError:
+            reader.close()
+            raise
+        start, end = span or (0, size)
+        headers = (*_headers(request.digest), ("Cache-Status", "hubmirror; fwd=miss; stored"))
+        return _partial(headers, GrowingSlice(reader, start, end - start), span, size)
+
+    async def _fetch(
+        self, question: Question, request: BlobRequest, origin: IOrigin
+    ) -> tuple[IGrowingFile, int]:
+        """Join the blob's fetch, or begin it: then the upstream's answer is the right to it."""
+        self._arrivals.forget_all_but([status.digest for status in self._fetcher.running()])
+        self._arrivals.expect(request.digest)
+        remote = await self._remote(question, request, origin)
+        start, length = range_hint(question.range)
+        found: tuple[IGrowingFile, int] = await self._fetcher.read(remote, start, length)
+        self._arrivals.expect(request.digest, request.repository)
+        origin.opened(question)
+        return found
+
+
+def _head(digest: Digest, reply: Reply) -> Answer:
+    """The answer to a HEAD for what is not kept: the headers that the GET would have."""
+    answer = passed_on(reply)
+    if reply.status != 200:
+        return answer
+    told = ("content-length", "cache-status")
+    headers = tuple(pair for pair in answer.headers if pair[0].lower() in told)
+    return evolve(answer, headers=(*_headers(digest), *headers))
+
+
+def _headers(digest: Digest) -> tuple[tuple[str, str], ...]:
+    return (*content_headers(digest, BLOB_TYPE), ("Accept-Ranges", "bytes"))
+
+
+def _span(question: Question, digest: Digest, size: int) -> Span | None:
+    """What the client wants of the blob; ``If-Range`` is about this very digest, or no range."""
+    if question.if_range is not None and not is_not_modified(question.if_range, digest):
+        return None
+    return parse_range(question.range, size)
+
+
+def _partial(
+    headers: tuple[tuple[str, str], ...], body: Body, span: Span | None, size: int
+) -> Answer:
+    if span is None:
+        return Answer(200, headers, body)
+    content_range = ("Content-Range", f"bytes {span[0]}-{span[1] - 1}/{size}")
+    return Answer(206, (*headers, content_range), body)

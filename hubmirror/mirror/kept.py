@@ -1,0 +1,76 @@
+"""Answers from what is kept: their headers say how old it is, and where it came from.
+
+Source: RFC 9111 for ``Age`` and ``Cache-Control``, RFC 9211 for ``Cache-Status``, OCI
+distribution-spec 1.1 ("Warnings") for ``Warning``.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from hubmirror.naming import Digest
+from hubmirror.question import Answer, Headers
+from hubmirror.upstream.client import Reply
+
+__all__ = ["Freshness", "content_headers", "etag", "is_not_modified", "passed_on"]
+
+#: How long a client may keep what is under its digest, in seconds: for ever, as HTTP has it.
+FOREVER = 365 * 86400
+
+
+@frozen
+class Freshness:
+    """How old an answer is, how long it counts as fresh (both in seconds), and what is wrong.
+
+    Other caches may keep it for one client alone: rights are checked here.
+
+    ``warning`` is told to people: why the answer is older than it should be.
+    """
+
+    age: float
+    lifetime: float
+    warning: str | None = None
+
+    def headers(self) -> Headers:
+        """``Age``, ``Cache-Control``, ``Cache-Status`` and ``Warning``."""
+        left = int(self.lifetime - self.age)
+        found = [
+            ("Age", str(max(0, int(self.age)))),
+            ("Cache-Control", f"private, max-age={int(self.lifetime)}"),
+            ("Cache-Status", f"hubmirror; hit; ttl={left}"),
+        ]
+        if self.warning is not None:
+            found.append(("Warning", f'299 - "{_quotable(self.warning)}"'))
+        return tuple(found)
+
+
+def content_headers(digest: Digest, media_type: str) -> Headers:
+    """What tells the content from other content."""
+    return (
+        ("Content-Type", media_type),
+        ("Docker-Content-Digest", str(digest)),
+        ("ETag", etag(digest)),
+    )
+
+
+def etag(digest: Digest) -> str:
+    """The entity tag of content under its digest: strong, and the Hub's own form."""
+    return f'"{digest}"'
+
+
+def is_not_modified(if_none_match: str | None, digest: Digest) -> bool:
+    """Whether a client has the content already (RFC 9110, section 13.1.2)."""
+    if if_none_match is None:
+        return False
+    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    return "*" in tags or etag(digest) in tags or str(digest) in tags
+
+
+def passed_on(reply: Reply, status: str = "fwd=miss") -> Answer:
+    """The upstream's answer as it is, with what the cache did about it (RFC 9211)."""
+    headers = (*reply.headers, ("Cache-Status", f"hubmirror; {status}; fwd-status={reply.status}"))
+    return Answer(reply.status, headers, reply.body, upstream_seconds=reply.seconds)
+
+
+def _quotable(text: str) -> str:
+    return text.replace("\\", "").replace('"', "'")

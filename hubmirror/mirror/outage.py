@@ -1,0 +1,114 @@
+"""``/v2/`` and ``/token``: the upstream's answer, or this mirror's own while it can't be asked.
+
+Without them no client gets as far as asking for what is kept. A token of this mirror's own opens
+public repositories only, whatever credentials came; it never goes upstream.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from twisted.internet.defer import Deferred
+
+from hubmirror.cache.interfaces import IIndex
+from hubmirror.errors import NotFound, RegistryError
+from hubmirror.mirror.kept import passed_on
+from hubmirror.mirror.origin import IOrigin
+from hubmirror.mirror.patience import Patience
+from hubmirror.naming import Scope
+from hubmirror.question import Answer, Question, TokenRequest
+from hubmirror.tokens.issuer import Issuer
+from hubmirror.tokens.proxy import TokenProxy
+
+__all__ = ["Doorway"]
+
+#: How long a token of our own lives, in seconds.
+LIFETIME: Final = 300
+#: The challenge of ``/v2/`` when the upstream's own is not known; the edge puts its realm in.
+CHALLENGE: Final = 'Bearer realm="/token",service="hubmirror"'
+_UNAUTHORIZED: Final = (
+    b'{"errors":[{"code":"UNAUTHORIZED","message":"authentication required","detail":null}]}\n'
+)
+
+
+class Doorway:
+    """What a client passes before it asks for content.
+
+    The upstream is stood in for only where something is kept: else its own failure is what a
+    client needs to know. ``is_open_mirror``: the mirror pulls by an account of its own, so its
+    clients need no token.
+    """
+
+    def __init__(
+        self,
+        tokens: TokenProxy,
+        issuer: Issuer,
+        patience: Patience,
+        index: IIndex,
+        *,
+        is_open_mirror: bool,
+    ) -> None:
+        self._tokens = tokens
+        self._issuer = issuer
+        self._patience = patience
+        self._index = index
+        self._is_open_mirror = is_open_mirror
+
+    async def ping(self, question: Question, origin: IOrigin) -> Answer:
+        """The answer to ``/v2/``."""
+        if self._is_open_mirror or self._issuer.looks_ours(question.credential):
+            return _welcome()
+        origin.admit()
+        if await self._is_empty():
+            return passed_on(await origin.ask(question))
+        reply = await self._patience.wait(Deferred.fromCoroutine(origin.ask(question)))
+        if reply is not None and reply.status < 500 and reply.status != 429:
+            return passed_on(reply)
+        if reply is not None:
+            reply.body.discard()
+        # In an outage any token is let on: a 401 in the midst of a pull would be its end.
+        return _welcome() if question.credential is not None else _challenge()
+
+    async def token(self, question: Question, request: TokenRequest, origin: IOrigin) -> Answer:
+        """The answer to ``/token``."""
+        if self._is_open_mirror:
+            return self._own_token(request)
+        origin.admit()
+        try:
+            reply = await self._tokens.exchange(question, request)
+        except NotFound:
+            raise
+        except RegistryError:
+            if await self._is_empty():
+                raise
+            return self._own_token(request)
+        if (reply.status == 429 or reply.status >= 500) and not await self._is_empty():
+            reply.body.discard()
+            return self._own_token(request)
+        return passed_on(reply)
+
+    async def _is_empty(self) -> bool:
+        count, _size = await self._index.total()
+        return count == 0
+
+    def _own_token(self, request: TokenRequest) -> Answer:
+        scopes = [
+            scope
+            for name, value in request.parameters
+            if name == "scope"
+            for text in value.split(" ")
+            if (scope := Scope.parse(text)) is not None
+        ]
+        token = self._issuer.issue(scopes, LIFETIME)
+        headers = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
+        return Answer(200, headers, json.dumps(token).encode())
+
+
+def _welcome() -> Answer:
+    return Answer(200, (("Content-Type", "application/json"),), b"{}")
+
+
+def _challenge() -> Answer:
+    headers = (("Content-Type", "application/json"), ("WWW-Authenticate", CHALLENGE))
+    return Answer(401, headers, _UNAUTHORIZED)

@@ -1,0 +1,128 @@
+"""What the data folder keeps of the upstream's content, opened for as long as the daemon runs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from attrs import field, frozen
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.threadpool import ThreadPool
+
+from hubmirror.cache.blobs import FileBlobStore
+from hubmirror.cache.errors import StoreFailed
+from hubmirror.cache.eviction import Evictor
+from hubmirror.cache.files import Files
+from hubmirror.cache.index import SQLiteIndex
+from hubmirror.cache.partials import PartialStore
+from hubmirror.cache.scrub import Scrubber
+from hubmirror.config import Share
+from hubmirror.fetching.fetch import Fetcher, FetchLimits
+from hubmirror.mirror.arrivals import Arrivals
+
+__all__ = ["Pools", "Room", "Storage"]
+
+
+@frozen
+class Pools:
+    """Threads for the disk, for hashing, and the one for SQLite: none waits for another."""
+
+    disk: ThreadPool = field(factory=lambda: ThreadPool(0, 4, "disk"))
+    hashing: ThreadPool = field(factory=lambda: ThreadPool(0, 2, "hashing"))
+    sqlite: ThreadPool = field(factory=lambda: ThreadPool(1, 1, "sqlite"))
+
+    def all(self) -> tuple[ThreadPool, ...]:
+        """Each of them."""
+        return self.disk, self.hashing, self.sqlite
+
+
+@frozen
+class Room:
+    """How much may be kept, and how many bytes the disk keeps free. A share of ``max_size`` is
+
+    one of what is free and what is kept already, as they are at the start.
+    """
+
+    max_size: int | Share
+    min_free: int
+
+    def size(self, free: int, kept: int) -> int:
+        """``max_size`` in bytes."""
+        return self.max_size.of(free + kept) if isinstance(self.max_size, Share) else self.max_size
+
+
+class Storage:
+    """Stores, index and fetches. ``now`` is in seconds since the epoch."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        folder: Path,
+        now: Callable[[], float],
+        limits: FetchLimits,
+        pools: Pools,
+        room: Room,
+    ) -> None:
+        self._folder = folder
+        self._now = now
+        self._room = room
+        self.pools = pools
+        threads = (reactor, pools.disk, pools.hashing)
+        self.blobs = FileBlobStore(folder, Files(), *threads)
+        self.partials = PartialStore(folder, Files(), *threads)
+        self.index = SQLiteIndex(reactor, pools.sqlite, folder, now)
+        self.arrivals = Arrivals(self.index, now)
+        self.fetcher = Fetcher(self.partials, reactor, self.arrivals.committed, limits=limits)
+        self.scrubber = Scrubber(self.index, self.blobs, reactor)
+        self.evictor: Evictor | None = None
+
+    async def open(self) -> None:
+        """Sweep what a crash left, and bring index and blobs into line.
+
+        Fails with ``StoreFull``, ``StoreFailed`` or ``IndexTooNew``.
+        """
+        for pool in self.pools.all():
+            pool.start()
+        await self.blobs.sweep()
+        await self.partials.sweep()
+        await self.index.open()
+        await self.index.rebuild(self.blobs.all())
+        _count, kept = await self.index.total()
+        self.evictor = Evictor(
+            self.index,
+            self.blobs,
+            self.partials,
+            max_size=self._room.size(self._free(), kept),
+            min_free=self._room.min_free,
+            now=self._now,
+            free_space=self._free,
+            in_use=self.arrivals.is_expected,
+        )
+
+    async def close(self) -> None:
+        """Stop fetches, keeping their pieces, and close the index; threads end."""
+        await self.fetcher.close()
+        await self.partials.settled()
+        await self.index.close()
+        for pool in self.pools.all():
+            pool.stop()
+
+    async def make_room(self) -> None:
+        """Evict what is too much; a disk that fails is told in the log."""
+        try:
+            if self.evictor is not None:
+                await self.evictor.make_room()
+        except StoreFailed as error:
+            self._log.warn("no room could be made: {why}", why=str(error))
+
+    def _free(self) -> int:
+        return shutil.disk_usage(self._folder).free
+
+    def flush(self) -> Deferred[None]:
+        """Write the times at which blobs were asked for."""
+        return self.index.flush()

@@ -1,0 +1,82 @@
+"""``/v2/`` and ``/token``, with and without an upstream."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.mirror.hub import ACCEPT, Hub, digest_of
+from tests.registry.edge import Edge
+
+REPOSITORY = "library/hello"
+IMAGE = f"/v2/{REPOSITORY}/manifests/latest"
+BLOB = f"/v2/{REPOSITORY}/blobs/{digest_of(b'layer')}"
+
+
+@pytest.fixture
+def warm(hub: Hub) -> Hub:
+    """A public image, warmed by a client that is logged in; then the upstream is down."""
+    hub.put_image(REPOSITORY, "latest", b"layer")
+    for path in (IMAGE, BLOB):
+        assert hub.get(path, hub.token("alice", REPOSITORY), ACCEPT).status() == 200
+    hub.status = 503
+    return hub
+
+
+def test_a_whole_pull_without_an_upstream(warm: Hub) -> None:
+    """Challenge, token, manifest, blob: all from here; nothing of ours goes upstream."""
+    wire = warm.get("/v2/")
+    assert wire.status() == 401
+    assert 'Bearer realm="http://mirror.example:5000/token"' in wire.head()
+    wire = warm.get(f"/token?scope=repository:{REPOSITORY}:pull", "Authorization: Basic eDp5")
+    token = json.loads(wire.body())["token"]
+    warm.asked()
+    ours = f"Authorization: Bearer {token}"
+    assert warm.get("/v2/", ours).status() == 200
+    assert warm.get(IMAGE, ours, ACCEPT).status() == 200
+    assert warm.get(BLOB, ours).body() == b"layer"
+    assert warm.asked() == []
+
+
+def test_any_token_is_let_on_in_an_outage(warm: Hub) -> None:
+    """A 401 in the midst of a pull would be its end; a dead token reads what is public."""
+    dead = "Authorization: Bearer dead:token"
+    assert warm.get("/v2/", dead).status() == 200
+    assert warm.get(IMAGE, dead, ACCEPT).status() == 200
+
+
+def test_our_token_fetches_what_is_public_when_the_upstream_is_back(warm: Hub) -> None:
+    """A miss under it goes upstream by the mirror's own anonymous token."""
+    wire = warm.get(f"/token?scope=repository:{REPOSITORY}:pull")
+    ours = f"Authorization: Bearer {json.loads(wire.body())['token']}"
+    warm.status = None
+    warm.put_image(REPOSITORY, "other", b"another layer")
+    assert warm.get(f"/v2/{REPOSITORY}/manifests/other", ours, ACCEPT).status() == 200
+
+
+def test_the_token_servers_refusal_is_passed_on(hub: Hub) -> None:
+    """Only an upstream that can't be asked is stood in for."""
+    wire = hub.get("/token", "Authorization: Basic YWxpY2U6cHc=")
+    assert json.loads(wire.body())["token"].startswith("alice:")
+
+
+def test_an_upstream_that_hangs_is_not_waited_for() -> None:
+    """``/v2/`` answers after ``patience``."""
+    hub = Hub(Edge(patience="3s", prefetch="off"))
+    hub.put_image(REPOSITORY, "latest", b"layer")
+    hub.get(IMAGE, hub.token("alice", REPOSITORY), ACCEPT)
+    hub.hangs = True
+    protocol, wire = hub.edge.connect()
+    protocol.dataReceived(b"GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n")
+    hub.edge.settle()
+    assert wire.value() == b""
+    hub.edge.clock.advance(3)
+    assert wire.status() == 401
+
+
+def test_with_nothing_to_give_the_failure_is_told(hub: Hub) -> None:
+    """A mirror that keeps nothing yet has no reason to let clients in."""
+    hub.status = 503
+    assert hub.get("/v2/").status() == 503
+    assert hub.get("/token").status() == 502

@@ -30,6 +30,8 @@ MAX_REQUEST_LINE: Final = 8 * 1024
 MAX_HEADERS: Final = 16 * 1024
 #: The longest body: a token request's form.
 MAX_BODY: Final = 64 * 1024
+#: The most bytes of one send: a chunk as the upstream's connection reads it.
+LARGEST_SEND: Final = 256 * 1024
 #: How long a refused client may take to read why, in seconds.
 LINGER: Final = 2.0
 #: The first byte of a TLS handshake record (RFC 8446, section 5.1).
@@ -123,6 +125,7 @@ class MirrorChannel(HTTPChannel):
 
     def connectionMade(self) -> None:
         super().connectionMade()
+        self._tcp().SEND_LIMIT = LARGEST_SEND  # type: ignore[attr-defined]
         self.site.connected(self)
         self._deadline = self.callLater(self._limits.header_timeout, self._too_slow)
 

@@ -1,0 +1,1 @@
+"""The benchmark: hubmirror beside its peers, in the same run. ``python -m bench --help``."""

@@ -1,0 +1,55 @@
+"""A row of the benchmark as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.results import Row, Series
+
+__all__ = ["text_table"]
+
+_HEADINGS = ("quantity", "peer", "median", "min-max", "", "ratio", "aim")
+
+
+def text_table(row: Row) -> str:
+    """``row`` as lines of aligned columns, a series each, headings first."""
+    lines = [_HEADINGS, *map(_cells, row.series)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(_aligned(cells, widths) for cells in lines)
+
+
+def _cells(series: Series) -> tuple[str, ...]:
+    samples = series.samples
+    spread = f"{_number(min(samples))}-{_number(max(samples))}"
+    return (
+        series.quantity,
+        series.peer,
+        _number(series.median),
+        spread,
+        series.unit,
+        _ratio(series),
+        _aim(series),
+    )
+
+
+def _ratio(series: Series) -> str:
+    return (
+        ""
+        if series.ratio is None or series.base is None
+        else (f"{series.ratio:.2f} x {series.base.peer}")
+    )
+
+
+def _aim(series: Series) -> str:
+    if series.aim is None:
+        return ""
+    return f"<= {series.aim.most:g}: {'met' if series.meets_aim else 'missed'}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
+    return "  ".join(padded).rstrip()

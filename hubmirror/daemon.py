@@ -48,6 +48,8 @@ __all__ = ["Composed", "Daemon"]
 CERTIFICATE_CHECK: Final = 10.0
 #: Between two writes of the count to the disk, in seconds: what a power cut can lose.
 LEDGER_FLUSH: Final = 1.0
+#: Between two looks whether an outage may have ended, in seconds.
+PROBE: Final = 1.0
 #: Between two looks whether more is kept than should be, in seconds.
 MAKE_ROOM: Final = 30.0
 #: Between two writes of the times at which blobs were asked for, in seconds.
@@ -71,13 +73,16 @@ class Composed:
     """What a configuration is made into: the resources, and how to ask whether upstream answers.
 
     ``probe`` fires with the status of the upstream's ``/v2/`` or fails with a
-    ``RegistryError``; ``close`` ends idle upstream connections.
+    ``RegistryError``; ``is_probe_due`` tells whether an outage may have ended; ``log_in`` tries
+    the mirror's own account; ``close`` ends idle upstream connections.
     """
 
     resource: IResource
     limits: Limits
     frontage: Frontage
     probe: Callable[[], Deferred[int]]
+    is_probe_due: Callable[[], bool]
+    log_in: Callable[[], Deferred[None]]
     close: Callable[[], Deferred[object]]
 
 
@@ -175,6 +180,8 @@ class Daemon(Service):
         self._scrubbing.addErrback(lambda failure: failure.trap(CancelledError) and None)
         self._repeat(CERTIFICATE_CHECK, self._check_certificate)
         self._composed.probe().addCallbacks(self._upstream_answers, self._upstream_fails)
+        self._composed.log_in().addErrback(self._login_fails)
+        self._repeat(PROBE, self._probe_if_due)
 
     def _greet(self) -> None:
         urls = self._listeners.urls
@@ -195,6 +202,16 @@ class Daemon(Service):
             text = trust_instructions(ca, self._config.public_url or url)
             for line in text.splitlines():
                 self._log.info("{line}", line=line)
+
+    def _probe_if_due(self) -> Deferred[Any] | None:
+        """In an outage, find its end without a client that waits for it."""
+        if not self._composed.is_probe_due():
+            return None
+        return self._composed.probe().addErrback(lambda failure: failure.trap(RegistryError))
+
+    def _login_fails(self, failure: Failure) -> None:
+        failure.trap(RegistryError)
+        self._log.warn("{why}", why=failure.getErrorMessage())
 
     def _upstream_answers(self, status: int) -> None:
         self._log.info("{url} answers", url=self._config.upstream, status=status)

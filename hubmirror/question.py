@@ -201,7 +201,11 @@ Subject = (
 
 @frozen
 class Question:
-    """One request to the API. ``credential`` is the ``Authorization`` value, as it came."""
+    """One request to the API. ``credential`` is the ``Authorization`` value, as it came.
+
+    With ``no_cache`` nothing counts as fresh: the upstream is asked first (RFC 9111, section
+    5.2.1.4). Only the mirror itself asks so; what a client says of it is not heard.
+    """
 
     method: str
     subject: Subject
@@ -211,6 +215,7 @@ class Question:
     range: str | None = None
     if_range: str | None = None
     if_none_match: str | None = None
+    no_cache: bool = False
 
 
 Body = bytes | FileSlice | GrowingSlice | IStream

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from twisted.web.client import HTTPConnectionPool
 
@@ -30,8 +32,11 @@ from hubmirror.registry.request import public_url_of
 from hubmirror.registry.root import Root
 from hubmirror.registry.site import Frontage
 from hubmirror.storage import Pools, Room, Storage
+from hubmirror.tokens.credentials import LoginStatus
+from hubmirror.tokens.own import OwnTokens
 from hubmirror.transport.bodies import Bodies
 from hubmirror.upstream.agent import make_agent, make_pool
+from hubmirror.upstream.breaker import Breaker
 from hubmirror.upstream.client import TimeLimits, UpstreamClient, http_client
 from hubmirror.upstream.egress import Credentials, Egress
 from hubmirror.upstream.guard import AddressGuard
@@ -59,7 +64,8 @@ def store(reactor: Any, config: Config) -> Storage:
 
 def compose(reactor: Any, config: Config, quota: DailyQuota, storage: Storage) -> Composed:
     """All that ``config`` decides about, from the upstream's connections up to the resources."""
-    client, pool = _upstream_client(reactor, config)
+    breaker = Breaker(reactor)
+    client, pool = _upstream_client(reactor, config, breaker)
     registry = RemoteRegistry(client, config.upstream)
     policy = compose_policy(reactor, time.time, config, quota, storage, client, registry)
     bodies = Bodies(lambda *what: deferToThreadPool(reactor, storage.pools.disk, os.pread, *what))
@@ -67,7 +73,7 @@ def compose(reactor: Any, config: Config, quota: DailyQuota, storage: Storage) -
     root = Root(
         {
             b"": Page(quota, config.upstream, public_url_of),
-            b"quota": QuotaResource(quota),
+            b"quota": QuotaResource(quota, _login_status(config, policy.own)),
             b"token": Token(policy.mirror, bodies),
             b"v2": Api(policy.mirror, bodies, grammar),
         }
@@ -82,11 +88,15 @@ def compose(reactor: Any, config: Config, quota: DailyQuota, storage: Storage) -
         limits=_limits(config),
         frontage=_frontage(config),
         probe=partial(_probe, registry),
+        is_probe_due=partial(_is_probe_due, breaker, reactor),
+        log_in=lambda: Deferred.fromCoroutine(policy.own.log_in()),
         close=lambda: Deferred.fromCoroutine(close()),
     )
 
 
-def _upstream_client(reactor: Any, config: Config) -> tuple[UpstreamClient, HTTPConnectionPool]:
+def _upstream_client(
+    reactor: Any, config: Config, breaker: Breaker
+) -> tuple[UpstreamClient, HTTPConnectionPool]:
     guard = AddressGuard(config.allow_private, [urlsplit(config.upstream).hostname or ""])
     pool = make_pool(reactor)
     agent = make_agent(
@@ -100,7 +110,9 @@ def _upstream_client(reactor: Any, config: Config) -> tuple[UpstreamClient, HTTP
     )
     limits = TimeLimits(response=config.response_timeout, stall=config.stall_timeout)
     pacing = Pacing(reactor)
-    client = UpstreamClient(http_client(agent), reactor, limits, pacing, config.retries)
+    client = UpstreamClient(
+        http_client(agent), reactor, limits, pacing, config.retries, breaker=breaker
+    )
     return client, pool
 
 
@@ -133,6 +145,14 @@ def _frontage(config: Config) -> Frontage:
 def _registry_name(config: Config) -> str:
     """The name by which images of the upstream are known: Docker Hub's is ``docker.io``."""
     return "docker.io" if config.is_docker_hub else urlsplit(config.upstream).netloc
+
+
+def _login_status(config: Config, own: OwnTokens) -> Callable[[], LoginStatus] | None:
+    return own.status if config.auth == "mirror" else None
+
+
+def _is_probe_due(breaker: Breaker, clock: IReactorTime) -> bool:
+    return any(status.next_probe <= clock.seconds() for status in breaker.status())
 
 
 async def _ping(registry: RemoteRegistry) -> int:

@@ -16,6 +16,7 @@ from hubmirror.mirror.kept import (
     FOREVER,
     Freshness,
     content_headers,
+    forwarded,
     is_not_modified,
     passed_on,
 )
@@ -135,7 +136,7 @@ class Blobs:
         try:
             reader, size = await self._fetch(question, request, origin)
         except Refused as refused:
-            return refused.answer
+            return forwarded(refused.answer)  # like any refusal: it tells not what is kept
         except CannotKeep as error:
             self._log.warn("a blob is not kept: {why}", why=str(error))
             return passed_on(await origin.ask(question))

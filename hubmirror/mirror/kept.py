@@ -6,13 +6,13 @@ distribution-spec 1.1 ("Warnings") for ``Warning``.
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from hubmirror.naming import Digest
 from hubmirror.question import Answer, Headers
 from hubmirror.upstream.client import Reply
 
-__all__ = ["Freshness", "content_headers", "etag", "is_not_modified", "passed_on"]
+__all__ = ["Freshness", "content_headers", "etag", "forwarded", "is_not_modified", "passed_on"]
 
 #: How long a client may keep what is under its digest, in seconds: for ever, as HTTP has it.
 FOREVER = 365 * 86400
@@ -68,8 +68,14 @@ def is_not_modified(if_none_match: str | None, digest: Digest) -> bool:
 
 def passed_on(reply: Reply, status: str = "fwd=miss") -> Answer:
     """The upstream's answer as it is, with what the cache did about it (RFC 9211)."""
-    headers = (*reply.headers, ("Cache-Status", f"hubmirror; {status}; fwd-status={reply.status}"))
-    return Answer(reply.status, headers, reply.body, upstream_seconds=reply.seconds)
+    answer = Answer(reply.status, reply.headers, reply.body, upstream_seconds=reply.seconds)
+    return forwarded(answer, status)
+
+
+def forwarded(answer: Answer, status: str = "fwd=miss") -> Answer:
+    """The same for an answer that has been made of the upstream's reply already."""
+    told = ("Cache-Status", f"hubmirror; {status}; fwd-status={answer.status}")
+    return evolve(answer, headers=(*answer.headers, told))
 
 
 def _quotable(text: str) -> str:

@@ -50,10 +50,10 @@ class Listings:
         self, question: Question, request: TagsRequest | ReferrersRequest, origin: IOrigin
     ) -> Answer:
         """The answer to a question for a page."""
-        if question.method != "GET":
-            return passed_on(await origin.ask(question))
         kept = await self._index.listing(request.repository, _key(request))
         if kept is None or not await self._rights.allows(question, request.repository, origin):
+            if question.method != "GET":
+                return passed_on(await origin.ask(question))
             return await self._fetch(question, request, origin)
         age = self._now() - kept.checked
         if 0 <= age < self._times.fresh:
@@ -72,7 +72,7 @@ class Listings:
     ) -> Deferred[Answer]:
         """The upstream's page now, asked once for all who would ask the same."""
         key = ("listing", request.repository, _key(request), question.credential)
-        plain = evolve(question, if_none_match=None)
+        plain = evolve(question, method="GET", if_none_match=None)
         return self._flights.join(key, lambda: self._fetch(plain, request, origin, whole=True))
 
     async def _fetch(

@@ -39,12 +39,11 @@ class Negatives:
 
     async def keep(self, question: Question, answer: Answer) -> Answer:
         """``answer``, which is remembered if it is a 404."""
-        if answer.status != 404 or isinstance(answer.body, bytes):
+        if answer.status != 404:
             return answer
-        length = getattr(answer.body, "length", None)
-        if length is None or length > MAX_BODY:
+        whole = await _whole(answer)
+        if whole is None:
             return answer
-        whole = evolve(answer, body=await read(cast(IStream, answer.body), MAX_BODY))
         status = ("Cache-Status", "hubmirror; hit; detail=404")
         remembered = evolve(whole, headers=(*_without_status(answer), status))
         self._kept[_key(question)] = (self._now() + self._lifetime, remembered)
@@ -56,6 +55,16 @@ class Negatives:
 def _key(question: Question) -> Hashable:
     types = accepted_types(question.accept)
     return question.method, question.subject, types, hash(question.credential)
+
+
+async def _whole(answer: Answer) -> Answer | None:
+    """``answer`` with its body read, or None where that is long, or of unknown length."""
+    if isinstance(answer.body, bytes):
+        return answer if len(answer.body) <= MAX_BODY else None
+    length = getattr(answer.body, "length", None)
+    if length is None or length > MAX_BODY:
+        return None
+    return evolve(answer, body=await read(cast(IStream, answer.body), MAX_BODY))
 
 
 def _without_status(answer: Answer) -> tuple[tuple[str, str], ...]:

@@ -51,7 +51,7 @@ class Rights:
         Where that isn't known the upstream is asked: by a HEAD with the client's credential.
         While it can't be asked, what was known last holds.
         """
-        if self._is_open_mirror or await self.is_public(question, repository, origin):
+        if await self.is_public(question, repository, origin):
             return True
         if self._grants.allows(question.credential, repository):
             return True
@@ -64,6 +64,8 @@ class Rights:
 
     async def is_public(self, question: Question, repository: Repository, origin: IOrigin) -> bool:
         """Whether ``repository`` is public; asked anew when that is older than ``public_ttl``."""
+        if self._is_open_mirror:
+            return True
         known = await self._index.publicity(repository)
         if known is not None and self._now() - known.checked < self._public_ttl:
             return known.is_public

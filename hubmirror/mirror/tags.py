@@ -81,10 +81,11 @@ class Tags:
         if not await self._rights.allows(question, repository, origin):
             return await self._miss(question, repository, tag, origin)
         age = self._now() - entry.checked
-        if 0 <= age < self._times.fresh:
+        may_be_old = age >= 0 and not question.no_cache
+        if may_be_old and age < self._times.fresh:
             return self._hit(question, entry, kept)
         checking = self._check(question, entry, origin)
-        if 0 <= age < self._times.fresh + self._times.checked_behind:
+        if may_be_old and age < self._times.fresh + self._times.checked_behind:
             self._patience.leave_behind(checking)
             return self._hit(question, entry, kept)
         return await self._checked(question, entry, kept, origin, checking)

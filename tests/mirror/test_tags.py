@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from twisted.internet.defer import Deferred
 
+from hubmirror.naming import Repository, Tag
+from hubmirror.question import Client, ManifestRequest, Question
 from tests.mirror.hub import ACCEPT, MANIFEST, Hub
 from tests.registry.edge import Edge
 
@@ -138,3 +141,15 @@ def test_docker_asks_by_head_and_then_by_digest(hub: Hub) -> None:
     hub.status = 503
     assert hub.get(IMAGE, ACCEPT, method="HEAD").status() == 200
     assert hub.get(IMAGE, ACCEPT).status() == 200
+
+
+def test_the_mirror_itself_may_insist_on_asking() -> None:
+    """A refresh that an operator asks for confirms the tag, however fresh it is."""
+    hub = warmed(tag_ttl="5m")
+    request = ManifestRequest(Repository("docker.io", REPOSITORY), Tag("latest"))
+    accept = (ACCEPT.removeprefix("Accept: "),)
+    client = Client("local", "http://mirror.example")
+    question = Question("GET", request, client, accept=accept, no_cache=True)
+    Deferred.fromCoroutine(hub.edge.mirror.answer(question)).addErrback(lambda failure: failure)
+    hub.edge.settle()
+    assert f"HEAD {IMAGE}" in hub.asked()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from hubmirror.monitor.quota import QuotaResource
+from hubmirror.tokens.credentials import LoginStatus
 from tests.registry.edge import Edge
 
 
@@ -36,3 +37,12 @@ def test_without_a_limit() -> None:
     edge.get("/v2/")
     told = json.loads(edge.get("/quota").body())
     assert (told["limit"], told["used"], told["remaining"]) == (None, 1, None)
+
+
+def test_tells_how_the_mirrors_own_login_stands() -> None:
+    """Where it has one: an operator sees a wrong password at a glance."""
+    edge = Edge()
+    status = LoginStatus(False, "registry.example refuses the mirror's own login (401)")
+    edge.site.resource.putChild(b"quota", QuotaResource(edge.quota, lambda: status))
+    told = json.loads(edge.get("/quota").body())
+    assert told["login"] == {"ok": False, "message": status.message}

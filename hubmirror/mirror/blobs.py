@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from attrs import evolve
+from attrs import evolve, frozen
 from twisted.logger import Logger
 
 from hubmirror.cache.interfaces import IBlobStore, IIndex, Link
@@ -44,6 +44,7 @@ BLOB_TYPE = "application/octet-stream"
 RemoteBlobs = Callable[[Question, BlobRequest, IOrigin], Awaitable[RemoteBlob]]
 
 
+@frozen(eq=False)
 class Blobs:
     """What a repository's own upstream gave or confirmed, whole or on its way.
 
@@ -52,24 +53,13 @@ class Blobs:
     """
 
     _log = Logger()
-
-    def __init__(
-        self,
-        index: IIndex,
-        store: IBlobStore,
-        rights: Rights,
-        fetcher: Fetcher,
-        arrivals: Arrivals,
-        remote: RemoteBlobs,
-        now: Callable[[], float],
-    ) -> None:
-        self._index = index
-        self._store = store
-        self._rights = rights
-        self._fetcher = fetcher
-        self._arrivals = arrivals
-        self._remote = remote
-        self._now = now
+    _index: IIndex
+    _store: IBlobStore
+    _rights: Rights
+    _fetcher: Fetcher
+    _arrivals: Arrivals
+    _remote: RemoteBlobs
+    _now: Callable[[], float]
 
     async def answer(self, question: Question, request: BlobRequest, origin: IOrigin) -> Answer:
         """The answer to a question for a blob."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlencode
 
-from attrs import evolve
+from attrs import evolve, frozen
 from twisted.internet.defer import Deferred
 
 from hubmirror.cache.interfaces import IIndex, Listing
@@ -27,24 +27,16 @@ MAX_PAGE: Final = 4 * 1024 * 1024
 KEPT_FIELDS: Final = frozenset({"content-type", "link", "oci-filters-applied"})
 
 
+@frozen(eq=False)
 class Listings:
     """What a repository has, as far as this mirror and its upstream can tell."""
 
-    def __init__(
-        self,
-        index: IIndex,
-        rights: Rights,
-        flights: IFlights,
-        patience: Patience,
-        now: Callable[[], float],
-        times: TagTimes,
-    ) -> None:
-        self._index = index
-        self._rights = rights
-        self._flights = flights
-        self._patience = patience
-        self._now = now
-        self._times = times
+    _index: IIndex
+    _rights: Rights
+    _flights: IFlights
+    _patience: Patience
+    _now: Callable[[], float]
+    _times: TagTimes
 
     async def answer(
         self, question: Question, request: TagsRequest | ReferrersRequest, origin: IOrigin

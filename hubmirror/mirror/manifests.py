@@ -46,6 +46,7 @@ class KeptManifest:
 Fetched = Callable[[Question, KeptManifest, IOrigin], None]
 
 
+@frozen(eq=False)
 class Manifests:
     """What a repository's own upstream gave, under its digest.
 
@@ -53,20 +54,11 @@ class Manifests:
     """
 
     _log = Logger()
-
-    def __init__(
-        self,
-        index: IIndex,
-        blobs: IBlobStore,
-        rights: Rights,
-        now: Callable[[], float],
-        fetched: Fetched,
-    ) -> None:
-        self._index = index
-        self._blobs = blobs
-        self._rights = rights
-        self._now = now
-        self._fetched = fetched
+    _index: IIndex
+    _blobs: IBlobStore
+    _rights: Rights
+    _now: Callable[[], float]
+    _fetched: Fetched
 
     async def answer(self, question: Question, digest: Digest, origin: IOrigin) -> Answer:
         """The answer to a question for a manifest by digest."""

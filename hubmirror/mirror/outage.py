@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
+from attrs import field, frozen
 from twisted.internet.defer import Deferred
 
 from hubmirror.cache.interfaces import IIndex
@@ -32,6 +33,7 @@ _UNAUTHORIZED: Final = (
 )
 
 
+@frozen(eq=False)
 class Doorway:
     """What a client passes before it asks for content.
 
@@ -40,20 +42,11 @@ class Doorway:
     clients need no token.
     """
 
-    def __init__(
-        self,
-        tokens: TokenProxy,
-        issuer: Issuer,
-        patience: Patience,
-        index: IIndex,
-        *,
-        is_open_mirror: bool,
-    ) -> None:
-        self._tokens = tokens
-        self._issuer = issuer
-        self._patience = patience
-        self._index = index
-        self._is_open_mirror = is_open_mirror
+    _tokens: TokenProxy
+    _issuer: Issuer
+    _patience: Patience
+    _index: IIndex
+    _is_open_mirror: bool = field(kw_only=True)
 
     async def ping(self, question: Question, origin: IOrigin) -> Answer:
         """The answer to ``/v2/``."""

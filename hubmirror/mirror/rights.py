@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from attrs import field, frozen
 from twisted.internet.defer import Deferred
 
 from hubmirror.cache.interfaces import IIndex, Publicity
@@ -23,27 +24,17 @@ from hubmirror.tokens.grants import Grants
 __all__ = ["Rights"]
 
 
+@frozen(eq=False)
 class Rights:
     """``is_open_mirror``: the mirror pulls by an account of its own, for whoever may use it."""
 
-    def __init__(
-        self,
-        index: IIndex,
-        grants: Grants,
-        flights: IFlights,
-        patience: Patience,
-        now: Callable[[], float],
-        *,
-        public_ttl: float,
-        is_open_mirror: bool,
-    ) -> None:
-        self._index = index
-        self._grants = grants
-        self._flights = flights
-        self._patience = patience
-        self._now = now
-        self._public_ttl = public_ttl
-        self._is_open_mirror = is_open_mirror
+    _index: IIndex
+    _grants: Grants
+    _flights: IFlights
+    _patience: Patience
+    _now: Callable[[], float]
+    _public_ttl: float = field(kw_only=True)
+    _is_open_mirror: bool = field(kw_only=True)
 
     async def allows(self, question: Question, repository: Repository, origin: IOrigin) -> bool:
         """Whether the client may read what is kept of ``repository``.

@@ -49,26 +49,17 @@ class _Verdict(Enum):
     LOST = auto()
 
 
+@frozen(eq=False)
 class Tags:
     """What a tag is now, as far as this mirror and its upstream can tell."""
 
-    def __init__(
-        self,
-        index: IIndex,
-        manifests: Manifests,
-        rights: Rights,
-        flights: IFlights,
-        patience: Patience,
-        now: Callable[[], float],
-        times: TagTimes,
-    ) -> None:
-        self._index = index
-        self._manifests = manifests
-        self._rights = rights
-        self._flights = flights
-        self._patience = patience
-        self._now = now
-        self._times = times
+    _index: IIndex
+    _manifests: Manifests
+    _rights: Rights
+    _flights: IFlights
+    _patience: Patience
+    _now: Callable[[], float]
+    _times: TagTimes
 
     async def answer(
         self, question: Question, repository: Repository, tag: Tag, origin: IOrigin

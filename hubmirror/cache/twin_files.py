@@ -85,6 +85,7 @@ class TwinFiles:
     def close(self) -> None:
         """Close both."""
         files, self._files = self._files, []
+        self._is_level = False
         for file in files:
             file.close()
 
@@ -121,7 +122,7 @@ class TwinFiles:
         """What both files say, mended first if they differ or a row is not right."""
         first, second = self._files
         rows = read(first)
-        if all(map(is_right, rows)) and True:
+        if all(map(is_right, rows)) and (not self._is_level or rows == read(second)):
             return rows
         self._mend({})
         return read(self._files[0])

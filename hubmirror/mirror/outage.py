@@ -82,8 +82,7 @@ class Doorway:
         return passed_on(reply)
 
     async def _is_empty(self) -> bool:
-        count, _size = await self._index.total()
-        return count == 0
+        return not await self._index.least_recent(1)
 
     def _own_token(self, request: TokenRequest) -> Answer:
         scopes = [

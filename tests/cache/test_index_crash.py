@@ -16,8 +16,8 @@ from tests.cache.indexes import BUSYBOX, MANIFEST, contents, digest, opened_file
 
 ROUNDS = 10
 
-#: Puts a blob, its link and the tag ``latest`` for each number, drops the blob of three
-#: before, and says so after each number; eight numbers at once, so that batches hold several changes.
+#: Puts a blob, its link and a tag for each number, drops the blob of three before in its lane,
+#: and says so after each number; eight lanes at once, so that batches hold several changes.
 WRITE_FOREVER = """
 import sys
 from pathlib import Path

@@ -278,6 +278,22 @@ def test_a_file_that_lags_catches_up(power: Power) -> None:
     assert len(set(numbers(power.left))) == 1
 
 
+def test_a_second_opening_begins_anew(folder: Path, power: Power) -> None:
+    """What was known of the files when they were closed need not be so any more."""
+    files = TwinFiles(folder)
+    files.open()
+    files.close()
+    power.cut_within([TAGS.put(tag_entry("latest", "two"))])
+    for path in paths_in(power.left):
+        shutil.copy(path, folder)
+        shutil.copy(path.with_name(f"{path.name}-wal"), folder)
+    with capturedLogs() as events:
+        files.open()
+        assert files.select(TAGS) == [tag_entry("latest", "two")]
+    files.close()
+    assert told(events) == []
+
+
 def test_the_first_file_lost_while_ahead(power: Power, expected: dict[str, list[Any]]) -> None:
     """The batch was not acknowledged: the state before it is as right."""
     power.cut_within([TAGS.put(tag_entry("latest", "two"))])

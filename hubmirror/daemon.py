@@ -138,6 +138,7 @@ class Daemon(Service):
 
     def _open(self) -> None:
         config = self._config
+        os.umask(0o077)  # whatever a library makes in the data folder is for its owner alone
         self._folder = DataFolder.open(config.data)
         self._ledger = FileLedger(config.data / "quota.ledger")
         self._quota = DailyQuota(config.quota, self._ledger, time.time)

@@ -75,9 +75,9 @@ class Layout:
                 files.close(fd)
 
 
-def digest_of(stem: str, separator: str = "-") -> Digest | None:
+def digest_of(stem: str) -> Digest | None:
     """The digest that ``sha256-<hex>`` spells, or None."""
-    algorithm, _, encoded = stem.partition(separator)
+    algorithm, _, encoded = stem.partition("-")
     try:
         return Digest(algorithm, encoded)
     except DigestInvalid:

@@ -23,9 +23,7 @@ T = TypeVar("T")
 class InThread(Protocol):
     """Runs blocking work elsewhere: ``Threads.run``."""
 
-    def __call__(
-        self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Deferred[T]: ...
+    def __call__(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]: ...
 
 
 class FileError(HubmirrorError):

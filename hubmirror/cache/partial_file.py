@@ -95,11 +95,12 @@ class PartialFile:
 def drop(layout: Layout, files: Files, digest: Digest) -> None:
     """Throw away what is kept of a partial blob.
 
-    Durably: a crash must not bring an old record back beside new data, of which it knows nothing.
+    Durably: a crash must not bring an old record back beside new data, nor old data beside a new
+    record: they know nothing of each other.
     """
-    had_record = unlink_if_there(files, layout.record(digest))
     had_data = unlink_if_there(files, layout.data(digest))
-    if had_record or had_data:
+    had_record = unlink_if_there(files, layout.record(digest))
+    if had_data or had_record:
         files.fsync_folder(layout.partial)
 
 

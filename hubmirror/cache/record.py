@@ -54,12 +54,13 @@ class PiecesRecord:
 
     @classmethod
     def _from_json(cls, value: Any) -> PiecesRecord | None:
-        size, validator, text = value["size"], value["validator"], value["pieces"]
-        if type(size) is not int or not isinstance(text, str):
+        digest, size, text = value["digest"], value["size"], value["pieces"]
+        validator = value["validator"]
+        if type(size) is not int or not isinstance(text, str) or not isinstance(digest, str):
             return None
         if validator is not None and not isinstance(validator, str):
             return None
-        return cls(parse_digest(value["digest"]), size, validator, Pieces.parse(size, text))
+        return cls(parse_digest(digest), size, validator, Pieces.parse(size, text))
 
 
 def _checksum(body: bytes) -> bytes:

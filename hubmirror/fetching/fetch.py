@@ -156,7 +156,7 @@ class Fetcher:
         try:
             return await self._partials.open(digest, part.size, part.validator)
         except StoreFailed as error:
-            self._pause_store()
+            self._pause_store(str(error))
             raise CannotKeep(str(error)) from error
 
     def _start(self, digest: Digest, fetch: RunningFetch) -> None:
@@ -173,14 +173,16 @@ class Fetcher:
 
     def _learn(self, digest: Digest, failure: Exception | None) -> None:
         if isinstance(failure, StoreLost):
-            self._pause_store()
+            self._pause_store(failure.message)
         elif isinstance(failure, WrongDigest):
             self.wrong_digests += 1
         if isinstance(failure, (WrongDigest, BlobChanged)):
             _log.warn("{digest} is thrown away: {why}", digest=digest, why=str(failure))
 
-    def _pause_store(self) -> None:
+    def _pause_store(self, why: str) -> None:
         self._store_pause_until = self._clock.seconds() + self._limits.store_pause
+        words = "for {seconds:g} seconds no blob is kept: {why}"
+        _log.warn(words, seconds=self._limits.store_pause, why=why)
 
 
 class _TurnedAway(Exception):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from attrs import evolve, frozen
-from twisted.logger import Logger
 
 from hubmirror.cache.interfaces import IBlobStore, IIndex, Link
 from hubmirror.errors import RegistryError
@@ -52,7 +51,6 @@ class Blobs:
     is just giving.
     """
 
-    _log = Logger()
     _index: IIndex
     _store: IBlobStore
     _rights: Rights
@@ -127,8 +125,7 @@ class Blobs:
             reader, size = await self._fetch(question, request, origin)
         except Refused as refused:
             return forwarded(refused.answer)  # like any refusal: it tells not what is kept
-        except CannotKeep as error:
-            self._log.warn("a blob is not kept: {why}", why=str(error))
+        except CannotKeep:  # the fetcher has told why
             return passed_on(await origin.ask(question))
         try:
             span = _span(question, request.digest, size)

@@ -30,11 +30,14 @@ from hubmirror.certificates.server import ServerTLS
 from hubmirror.certificates.sources import CertificateFiles, ICertificateSource
 from hubmirror.certificates.trust import trust_instructions
 from hubmirror.config import Config, ConfigError
+from hubmirror.control.channel import ControlSite
+from hubmirror.control.socket import ControlSocketError, listen
 from hubmirror.datafolder import DataFolder
 from hubmirror.errors import HubmirrorError, RegistryError
 from hubmirror.greeting import greeting, warnings
 from hubmirror.listeners import Listeners
 from hubmirror.logs import make_observer
+from hubmirror.mirror.warming import Warming
 from hubmirror.options import Options
 from hubmirror.quota.daily import DailyQuota
 from hubmirror.quota.ledger import FileLedger
@@ -74,7 +77,8 @@ class Composed:
 
     ``probe`` fires with the status of the upstream's ``/v2/`` or fails with a
     ``RegistryError``; ``is_probe_due`` tells whether an outage may have ended; ``log_in`` tries
-    the mirror's own account; ``close`` ends idle upstream connections.
+    the mirror's own account; ``control`` is what an operator's commands talk to; ``close`` ends
+    what goes on behind and idle upstream connections.
     """
 
     resource: IResource
@@ -83,6 +87,8 @@ class Composed:
     probe: Callable[[], Deferred[int]]
     is_probe_due: Callable[[], bool]
     log_in: Callable[[], Deferred[None]]
+    control: IResource
+    warming: Warming
     close: Callable[[], Deferred[object]]
 
 
@@ -109,6 +115,7 @@ class Daemon(Service):
         self._compose = compose
         self._config = options.loaded.config
         self._tls: ServerTLS | None = None
+        self._control_port: Any = None
         self._loops: list[LoopingCall] = []
         self._scrubbing: Deferred[Any] | None = None
         self._disk = ThreadPool(0, 1, "ledger")
@@ -170,6 +177,8 @@ class Daemon(Service):
 
     def _opened(self, _: None) -> None:
         self._listeners.accept()
+        self._listen_to_operators()
+        self._composed.warming.start()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._terminate)
         signal.signal(signal.SIGHUP, self._hang_up)
@@ -233,6 +242,13 @@ class Daemon(Service):
         loop.start(seconds, now=False)
         self._loops.append(loop)
 
+    def _listen_to_operators(self) -> None:
+        self._control = ControlSite(self._composed.control, reactor=self._reactor)
+        try:
+            self._control_port = listen(self._reactor, self._config.data, self._control)
+        except ControlSocketError as error:
+            self._log.warn("no command can reach this daemon: {why}", why=str(error))
+
     def _flush(self) -> Deferred[None]:
         flushed = deferToThreadPool(self._reactor, self._disk, self._ledger.flush)
         return flushed.addErrback(
@@ -287,10 +303,14 @@ class Daemon(Service):
         self._site.resource = composed.resource
         self._site.limits = composed.limits
         self._site.frontage = composed.frontage
+        self._control.resource = composed.control
+        composed.warming.start()
         self._log.info("the configuration has been read again and is in force")
 
     async def _close(self) -> None:
         await self._listeners.stop()
+        if self._control_port is not None:
+            await self._control_port.stopListening()
         await self._site.drain(self._config.shutdown_grace)
         await self._composed.close()
         for loop in self._loops:

@@ -20,6 +20,7 @@ from hubmirror.mirror.patience import Patience
 from hubmirror.mirror.prefetch import Prefetch
 from hubmirror.mirror.rights import Rights
 from hubmirror.mirror.tags import Tags, TagTimes
+from hubmirror.naming import Repository, Scope
 from hubmirror.question import BlobRequest, Question
 from hubmirror.quota.daily import DailyQuota
 from hubmirror.storage import Storage
@@ -41,6 +42,12 @@ class Policy:
     mirror: Mirror
     own: OwnTokens
     patience: Patience
+    issuer: Issuer
+
+    def credential(self, repository: Repository) -> str:
+        """A token of our own, under which the mirror asks as itself."""
+        scope = Scope("repository", repository.name, ("pull",))
+        return f"Bearer {self.issuer.issue([scope], 300)['token']}"
 
     def close(self) -> None:
         """End what goes on behind."""
@@ -108,7 +115,7 @@ def compose_policy(
         prefetch,
         config.cache,
     )
-    return Policy(mirror, own, patience)
+    return Policy(mirror, own, patience, issuer)
 
 
 def _remote_blobs(client: UpstreamClient, registry: RemoteRegistry, rights: Rights) -> RemoteBlobs:

@@ -120,6 +120,10 @@ class Storage:
         except StoreFailed as error:
             self._log.warn("no room could be made: {why}", why=str(error))
 
+    async def room_for(self, incoming: int) -> int:
+        """Evict what is too much with so many bytes more; returns the bytes freed."""
+        return 0 if self.evictor is None else await self.evictor.make_room(incoming)
+
     def _free(self) -> int:
         return shutil.disk_usage(self._folder).free
 

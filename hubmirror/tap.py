@@ -16,9 +16,15 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from twisted.web.client import HTTPConnectionPool
 
+from hubmirror.cache.image_names import ImageNames
+from hubmirror.cache.threads import Threads
 from hubmirror.config import Config
+from hubmirror.control.operations import Operations
+from hubmirror.control.site import make_root
 from hubmirror.daemon import Composed, Daemon
 from hubmirror.fetching.fetch import FetchLimits
+from hubmirror.mirror.pulling import Puller
+from hubmirror.mirror.warming import Warming
 from hubmirror.monitor.page import Page
 from hubmirror.monitor.quota import QuotaResource
 from hubmirror.options import Options
@@ -79,7 +85,23 @@ def compose(reactor: Any, config: Config, quota: DailyQuota, storage: Storage) -
         }
     )
 
+    names = ImageNames(_registry_name(config), config.uses_library_prefix)
+    puller = Puller(policy.mirror.answer, bodies, policy.credential)
+    images = [names.parse(text) for text in config.warm_images]
+    warming = Warming(puller, images, config.warm_platforms, config.warm_period, reactor)
+    operations = Operations.over(
+        storage.index,
+        storage.blobs,
+        storage.partials,
+        names,
+        Threads(reactor, storage.pools.disk).run,
+        make_room=storage.room_for,
+        now=time.time,
+        puller=puller,
+    )
+
     async def close() -> None:
+        warming.stop()
         policy.close()
         await pool.closeCachedConnections()
 
@@ -90,6 +112,8 @@ def compose(reactor: Any, config: Config, quota: DailyQuota, storage: Storage) -
         probe=partial(_probe, registry),
         is_probe_due=partial(_is_probe_due, breaker, reactor),
         log_in=lambda: Deferred.fromCoroutine(policy.own.log_in()),
+        control=make_root(operations),
+        warming=warming,
         close=lambda: Deferred.fromCoroutine(close()),
     )
 

@@ -82,7 +82,7 @@ class Mirror:
         if not self.keeps:
             return passed_on(await way.ask(question))
         self.prefetch.seen(question)
-        negative = self.negatives.find(question)
+        negative = None if question.no_cache else self.negatives.find(question)
         if negative is not None:
             return negative
         return await self.negatives.keep(question, await self._kept_or_fetched(question, way))

@@ -10,8 +10,7 @@ from typing import Final, Protocol
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, FirstError, gatherResults
-from twisted.internet.interfaces import IConsumer, IProducer
-from zope.interface import implementer
+from twisted.internet.interfaces import IConsumer
 
 from hubmirror.cache.image_names import ImageName
 from hubmirror.cache.manifest import (
@@ -24,6 +23,7 @@ from hubmirror.cache.manifest import (
 from hubmirror.cache.platforms import is_wanted, spelled
 from hubmirror.cache.reports import Progress, Pulled, Report
 from hubmirror.errors import HubmirrorError, RegistryError
+from hubmirror.mirror.sinks import Meter, Sink
 from hubmirror.naming import Digest, Reference, Repository, parse_digest
 from hubmirror.question import (
     Answer,
@@ -40,8 +40,6 @@ __all__ = ["PullFailed", "Puller"]
 
 #: How many blobs are pulled at once: as many as docker does.
 _AT_ONCE: Final = 3
-#: After how many bytes progress is told.
-_STEP: Final = 1 << 20
 _ACCEPT: Final = (", ".join(sorted(MANIFEST_TYPES | INDEX_TYPES)),)
 _CLIENT: Final = Client(address="local", public_url="", user_agent="hubmirror")
 
@@ -113,12 +111,14 @@ class Puller:
         self, name: ImageName, blobs: Collection[Descriptor]
     ) -> AsyncGenerator[Progress, None]:
         """All of them, a few at a time; the first failure ends it."""
-        meter = _Meter()
+        meter = Meter()
         total = sum(one.size for one in blobs)
         work = Deferred.fromCoroutine(self._take_all(name.repository, blobs, meter))
         try:
-            while not meter.is_over:
+            is_over = False
+            while not is_over:
                 await meter.moved()
+                is_over = meter.is_over
                 yield Progress(str(name), min(meter.count, total), total)
             await work
         except BaseException:
@@ -127,7 +127,7 @@ class Puller:
             raise
 
     async def _take_all(
-        self, repository: Repository, blobs: Collection[Descriptor], meter: _Meter
+        self, repository: Repository, blobs: Collection[Descriptor], meter: Meter
     ) -> None:
         queue = deque(blobs)
 
@@ -160,13 +160,13 @@ class Puller:
         media_type = (answer.header("Content-Type") or "").partition(";")[0].strip().lower()
         return _Manifest(digest, media_type, references(media_type, body))
 
-    async def _blob(self, repository: Repository, digest: Digest, meter: _Meter) -> None:
+    async def _blob(self, repository: Repository, digest: Digest, meter: Meter) -> None:
         body = (await self._ask(BlobRequest(repository, digest), repository)).body
         if isinstance(body, FileSlice):  # whole here already
             meter.add(body.length)
             self._bodies.discard(body)
             return
-        await self._bodies.send(body, _Sink(lambda data: meter.add(len(data))))
+        await self._bodies.send(body, Sink(lambda data: meter.add(len(data))))
 
     async def _ask(
         self, subject: Subject, repository: Repository, *, is_checked: bool = False
@@ -187,7 +187,7 @@ class Puller:
         """A small body; of a larger one the beginning."""
         data = bytearray()
         await self._bodies.send(
-            body, _Sink(lambda more: data.extend(more[: MAX_MANIFEST - len(data)]))
+            body, Sink(lambda more: data.extend(more[: MAX_MANIFEST - len(data)]))
         )
         return bytes(data)
 
@@ -197,55 +197,6 @@ class _Manifest:
     digest: Digest
     media_type: str
     children: tuple[Descriptor, ...]
-
-
-class _Meter:
-    """Counts bytes, and tells about every MiB of them."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.is_over = False
-        self._told = 0
-        self._waiting: Deferred[None] | None = None
-
-    def add(self, size: int) -> None:
-        self.count += size
-        self._tell()
-
-    def end(self) -> None:
-        self.is_over = True
-        self._tell()
-
-    def moved(self) -> Deferred[None]:
-        """Fires when there is something new to tell. One waits at a time."""
-        waiting: Deferred[None] = Deferred()
-        self._waiting = waiting
-        self._tell()
-        return waiting
-
-    def _tell(self) -> None:
-        is_new = self.is_over or self.count - self._told >= _STEP
-        if is_new and self._waiting is not None:
-            self._told = self.count
-            waiting, self._waiting = self._waiting, None
-            waiting.callback(None)
-
-
-@implementer(IConsumer)
-class _Sink:
-    """Takes all that comes, as fast as it comes."""
-
-    def __init__(self, take: Callable[[bytes], object]) -> None:
-        self._take = take
-
-    def registerProducer(self, producer: IProducer, streaming: bool) -> None:
-        """Nothing: it is never paused."""
-
-    def unregisterProducer(self) -> None:
-        """Nothing."""
-
-    def write(self, data: bytes) -> None:
-        self._take(data)
 
 
 def _chosen(index: _Manifest, platforms: Collection[str]) -> list[Descriptor]:

@@ -7,10 +7,8 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
 from types import FrameType
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from attrs import frozen
 from twisted.application.service import Service
@@ -23,18 +21,13 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 from twisted.web.resource import IResource
 
-from hubmirror.certificates.files import CertificateError
-from hubmirror.certificates.local_ca import LocalAuthority
-from hubmirror.certificates.names import machine_names
-from hubmirror.certificates.server import ServerTLS
-from hubmirror.certificates.sources import CertificateFiles, ICertificateSource
-from hubmirror.certificates.trust import trust_instructions
 from hubmirror.config import Config, ConfigError
 from hubmirror.control.channel import ControlSite
 from hubmirror.control.socket import ControlSocketError, listen
 from hubmirror.datafolder import DataFolder
 from hubmirror.errors import HubmirrorError, RegistryError
 from hubmirror.greeting import greeting, warnings
+from hubmirror.https import Https
 from hubmirror.listeners import Listeners
 from hubmirror.logs import make_observer
 from hubmirror.mirror.warming import Warming
@@ -114,7 +107,7 @@ class Daemon(Service):
         self._store = store
         self._compose = compose
         self._config = options.loaded.config
-        self._tls: ServerTLS | None = None
+        self._https: Https | None = None
         self._control_port: Any = None
         self._loops: list[LoopingCall] = []
         self._scrubbing: Deferred[Any] | None = None
@@ -158,11 +151,13 @@ class Daemon(Service):
         self._listeners = Listeners(self._reactor)
         self._listeners.listen("http", config.http, self._site)
         if config.https:
-            self._tls = ServerTLS(_certificates(config))
-            self._listeners.listen("https", config.https, self._tls.wrap(self._site))
+            self._https = Https(config)
+            self._listeners.listen("https", config.https, self._https.wrap(self._site))
         self._listeners.hold()
 
     def _started(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._terminate)
         self._disk.start()
         opening = Deferred.fromCoroutine(self._storage.open())
         opening.addCallbacks(self._opened, self._not_opened)
@@ -179,8 +174,6 @@ class Daemon(Service):
         self._listeners.accept()
         self._listen_to_operators()
         self._composed.warming.start()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._terminate)
         signal.signal(signal.SIGHUP, self._hang_up)
         self._greet()
         self._repeat(LEDGER_FLUSH, self._flush)
@@ -188,7 +181,8 @@ class Daemon(Service):
         self._repeat(MAKE_ROOM, lambda: Deferred.fromCoroutine(self._storage.make_room()))
         self._scrubbing = Deferred.fromCoroutine(self._storage.scrubber.run())
         self._scrubbing.addErrback(lambda failure: failure.trap(CancelledError) and None)
-        self._repeat(CERTIFICATE_CHECK, self._check_certificate)
+        if self._https is not None:
+            self._repeat(CERTIFICATE_CHECK, self._https.check)
         self._composed.probe().addCallbacks(self._upstream_answers, self._upstream_fails)
         self._composed.log_in().addErrback(self._login_fails)
         self._repeat(PROBE, self._probe_if_due)
@@ -200,17 +194,10 @@ class Daemon(Service):
             self._log.info("{line}", line=line)
         for line in warnings(urls):
             self._log.warn("{line}", line=line)
-        if self._tls is not None:
-            self._greet_with_certificate(self._tls)
-
-    def _greet_with_certificate(self, tls: ServerTLS) -> None:
-        for line in tls.pair.warnings(_now()):
-            self._log.warn("{line}", line=line)
-        if self._config.certificate is None:
-            url = next(url for url in self._listeners.urls if url.startswith("https:"))
-            ca = _local_authority(self._config).certificate_file
-            text = trust_instructions(ca, self._config.public_url or url)
-            for line in text.splitlines():
+        if self._https is not None:
+            for line in self._https.warnings():
+                self._log.warn("{line}", line=line)
+            for line in self._https.greeting(urls):
                 self._log.info("{line}", line=line)
 
     def _probe_if_due(self) -> Deferred[Any] | None:
@@ -260,13 +247,6 @@ class Daemon(Service):
             lambda failure: self._log.warn("the index: {why}", why=failure.getErrorMessage())
         )
 
-    def _check_certificate(self) -> None:
-        try:
-            if self._tls is not None and self._tls.reload_if_changed():
-                self._log.info("the certificate has changed: new connections get the new one")
-        except CertificateError as error:
-            self._log.error("the certificate in force stays: {why}", why=str(error))
-
     def _terminate(self, number: int, _frame: FrameType | None) -> None:
         """SIGTERM or SIGINT by our own hand: under Twisted's the process would not end with 0."""
         signal.signal(number, self._cut)
@@ -283,8 +263,8 @@ class Daemon(Service):
         try:
             config = self._options.reload().config
             composed = self._compose(config, self._quota, self._storage)
-            if self._tls is not None:
-                self._tls.reload(_certificates(config))
+            if self._https is not None:
+                self._https.reload(config)
         except ConfigError as error:
             for problem in error.problems:
                 self._log.error("the configuration in force stays: {why}", why=str(problem))
@@ -321,20 +301,3 @@ class Daemon(Service):
         self._disk.stop()
         self._ledger.close()
         self._folder.close()
-
-
-def _certificates(config: Config) -> ICertificateSource:
-    if config.certificate is not None and config.private_key is not None:
-        return CertificateFiles(config.certificate, config.private_key)
-    return _local_authority(config)
-
-
-def _local_authority(config: Config) -> LocalAuthority:
-    hosts = {address.host for address in config.https}
-    if config.public_url is not None:
-        hosts.add(urlsplit(config.public_url).hostname or "")
-    return LocalAuthority(config.data / "tls", machine_names(hosts), _now)
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc)

@@ -22,6 +22,7 @@ from hubmirror.config import Config
 from hubmirror.control.operations import Operations
 from hubmirror.control.site import make_root
 from hubmirror.daemon import Composed, Daemon
+from hubmirror.errors import HubmirrorError
 from hubmirror.fetching.fetch import FetchLimits
 from hubmirror.mirror.pulling import Puller
 from hubmirror.mirror.warming import Warming
@@ -123,15 +124,18 @@ def _upstream_client(
 ) -> tuple[UpstreamClient, HTTPConnectionPool]:
     guard = AddressGuard(config.allow_private, [urlsplit(config.upstream).hostname or ""])
     pool = make_pool(reactor)
-    agent = make_agent(
-        reactor,
-        pool,
-        guard=guard,
-        resolver=GuardedResolver(reactor, guard, timeout=config.connect_timeout),
-        egress=_egress(config),
-        upstream_ca=config.upstream_ca,
-        connect_timeout=config.connect_timeout,
-    )
+    try:
+        agent = make_agent(
+            reactor,
+            pool,
+            guard=guard,
+            resolver=GuardedResolver(reactor, guard, timeout=config.connect_timeout),
+            egress=_egress(config),
+            upstream_ca=config.upstream_ca,
+            connect_timeout=config.connect_timeout,
+        )
+    except ValueError as error:
+        raise HubmirrorError(f"upstream_ca: {error}") from None
     limits = TimeLimits(response=config.response_timeout, stall=config.stall_timeout)
     pacing = Pacing(reactor)
     client = UpstreamClient(

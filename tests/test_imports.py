@@ -18,6 +18,7 @@ ROOMS = (
     "tap",
     "daemon",
     "listeners",
+    "https",
     "cli",
     "demo",
     "options",

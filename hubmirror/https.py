@@ -1,0 +1,75 @@
+"""The https listeners' certificate: the configured one, or one of a CA of the mirror's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
+from urllib.parse import urlsplit
+
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.logger import Logger
+
+from hubmirror.certificates.files import CertificateError
+from hubmirror.certificates.local_ca import LocalAuthority
+from hubmirror.certificates.names import machine_names
+from hubmirror.certificates.server import ServerTLS
+from hubmirror.certificates.sources import CertificateFiles, ICertificateSource
+from hubmirror.certificates.trust import trust_instructions
+from hubmirror.config import Config
+
+__all__ = ["Https"]
+
+
+class Https:
+    """TLS as ``config`` has it. Raises ``CertificateError`` where that can't be."""
+
+    _log = Logger()
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._tls = ServerTLS(_source(config))
+
+    def wrap(self, factory: IProtocolFactory) -> IProtocolFactory:
+        """``factory`` within TLS."""
+        return self._tls.wrap(factory)
+
+    def reload(self, config: Config) -> None:
+        """Go over to what ``config`` has; raises ``CertificateError``, and all stays then."""
+        self._tls.reload(_source(config))
+        self._config = config
+
+    def check(self) -> None:
+        """Take a certificate whose files have changed, or that is due to be renewed."""
+        try:
+            if self._tls.reload_if_changed():
+                self._log.info("the certificate has changed: new connections get the new one")
+        except CertificateError as error:
+            self._log.error("the certificate in force stays: {why}", why=str(error))
+
+    def warnings(self) -> Sequence[str]:
+        """What is wrong with the certificate in force, though it can be used."""
+        return self._tls.pair.warnings(_now())
+
+    def greeting(self, urls: Sequence[str]) -> Iterator[str]:
+        """How clients come to trust a certificate of the mirror's own; nothing for another."""
+        if self._config.certificate is None:
+            url = next(url for url in urls if url.startswith("https:"))
+            ca = _local_authority(self._config).certificate_file
+            yield from trust_instructions(ca, self._config.public_url or url).splitlines()
+
+
+def _source(config: Config) -> ICertificateSource:
+    if config.certificate is not None and config.private_key is not None:
+        return CertificateFiles(config.certificate, config.private_key)
+    return _local_authority(config)
+
+
+def _local_authority(config: Config) -> LocalAuthority:
+    hosts = {address.host for address in config.https}
+    if config.public_url is not None:
+        hosts.add(urlsplit(config.public_url).hostname or "")
+    return LocalAuthority(config.data / "tls", machine_names(hosts), _now)
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

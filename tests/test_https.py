@@ -1,0 +1,43 @@
+"""The https listeners' certificate, as the configuration has it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hubmirror.certificates.files import CertificateError
+from hubmirror.config import Config, load
+from hubmirror.https import Https
+from tests.support.certificates import Authority
+
+
+def configured(folder: Path, **flags: str) -> Config:
+    listening = {"https": "127.0.0.1:0", "data": str(folder / "data")}
+    return load({**listening, **flags}, {}).config
+
+
+def test_makes_a_ca_of_its_own(tmp_path: Path) -> None:
+    """Without a certificate: and tells clients how to trust it, by the name they know."""
+    config = configured(tmp_path, public_url="https://hub.example")
+    (tmp_path / "data").mkdir()
+    told = "\n".join(Https(config).greeting(["https://127.0.0.1:5443"]))
+    assert str(tmp_path / "data" / "tls" / "ca.pem") in told
+    assert "hub.example" in told
+
+
+def test_goes_over_to_another_certificate(tmp_path: Path) -> None:
+    """A reload takes what the configuration names now; what can't be used changes nothing."""
+    (tmp_path / "data").mkdir()
+    certificate = Authority(tmp_path).issue("one")
+    https = Https(configured(tmp_path))
+    own = configured(
+        tmp_path, certificate=str(certificate), private_key=str(certificate.with_suffix(".key"))
+    )
+    https.reload(own)
+    assert list(https.greeting(["https://127.0.0.1:5443"])) == []
+    assert list(https.warnings()) == []
+    certificate.write_text("no certificate")
+    with pytest.raises(CertificateError):
+        https.reload(own)
+    https.check()

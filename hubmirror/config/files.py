@@ -5,7 +5,9 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-__all__ = ["parse_login", "read_login", "readable_file"]
+from cryptography import x509
+
+__all__ = ["certificates_file", "parse_login", "read_login", "readable_file"]
 
 
 def readable_file(path: Path) -> None:
@@ -15,6 +17,15 @@ def readable_file(path: Path) -> None:
             file.read(1)
     except OSError as error:
         raise ValueError(f"{path} can't be read: {error.strerror}") from error
+
+
+def certificates_file(path: Path) -> None:
+    """Raise ``ValueError`` unless ``path`` is a readable file of certificates in PEM."""
+    readable_file(path)
+    try:
+        x509.load_pem_x509_certificates(path.read_bytes())
+    except ValueError:
+        raise ValueError(f"{path} holds no certificates in PEM") from None
 
 
 def read_login(path: Path) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
+from hubmirror.certificates.files import CertificateError, load_pair
 from hubmirror.config import layers
 from hubmirror.config.files import read_login
 from hubmirror.config.layers import Layer
@@ -97,6 +98,11 @@ def _disagreements(values: Mapping[str, Any], sources: Mapping[str, str]) -> lis
         missing, given = sorted(pair, key=lambda name: pair[name] is not None)
         wrong = f"it is missing, but {given} is set"
         problems.append(Problem(missing, wrong, "both or neither", sources[given]))
+    elif len(pair) == 2 and None not in pair.values():
+        try:
+            load_pair(**pair)
+        except CertificateError as error:
+            problems.append(Problem("certificate", str(error), source=sources["certificate"]))
     if "http" in values and "https" in values:
         listeners: tuple[ListenAddress, ...] = values["http"] + values["https"]
         if not listeners:

@@ -6,6 +6,8 @@ flag.
 
 from __future__ import annotations
 
+from attrs import evolve
+
 from hubmirror.config.addresses import (
     hosts_and_networks,
     listen_addresses,
@@ -15,7 +17,7 @@ from hubmirror.config.addresses import (
     proxy,
 )
 from hubmirror.config.cache_settings import ACCOUNT_SETTINGS, CACHE_SETTINGS
-from hubmirror.config.files import readable_file
+from hubmirror.config.files import certificates_file, readable_file
 from hubmirror.config.setting import (
     VARIABLE_PREFIX,
     Setting,
@@ -66,8 +68,11 @@ SETTINGS: tuple[Setting, ...] = (
         "The registry that is mirrored.",
         "an http or https URL of a host alone, such as https://registry-1.docker.io",
     ),
-    file_setting(
-        "upstream_ca", "CA certificates (PEM) to trust upstream instead of the platform's."
+    evolve(
+        file_setting(
+            "upstream_ca", "CA certificates (PEM) to trust upstream, beside the platform's."
+        ),
+        check=certificates_file,
     ),
     Setting(
         "public_url",

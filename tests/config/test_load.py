@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hubmirror.config import SETTINGS, ConfigError, ListenAddress, Loaded, Problem, load
+from tests.support.certificates import Authority
 
 
 def problems(flags: dict[str, object], environ: dict[str, str] | None = None) -> dict[str, Problem]:
@@ -105,9 +106,24 @@ def test_a_broken_file_does_not_hide_other_problems(tmp_path: Path) -> None:
 )
 def test_certificate_and_key_go_together(tmp_path: Path, given: str, missing: str) -> None:
     """One without the other is a problem of the one that is missing."""
+    certificate = Authority(tmp_path).issue("own")
+    files = {"certificate": str(certificate), "private_key": str(certificate.with_suffix(".key"))}
+    assert set(problems({given: files[given]})) == {missing}
+    assert load(files, {}).config.certificate == certificate
+
+
+def test_certificate_and_key_must_be_a_pair(tmp_path: Path) -> None:
+    """What TLS could not use is a problem of the configuration, told before anything listens."""
+    authority = Authority(tmp_path)
+    one, other = authority.issue("one"), authority.issue("other")
+    found = problems({"certificate": str(one), "private_key": str(other.with_suffix(".key"))})
+    assert set(found) == {"certificate"}
+
+
+def test_a_ca_must_be_one(tmp_path: Path) -> None:
+    """A file of something else is a problem of its key."""
     path = toml(tmp_path / "x.pem", "PEM")
-    assert set(problems({given: path})) == {missing}
-    assert load({given: path, missing: path}, {}).config.certificate == tmp_path / "x.pem"
+    assert "no certificates" in problems({"upstream_ca": path})["upstream_ca"].wrong
 
 
 def test_files_must_be_readable(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from hubmirror.config import Config
 from hubmirror.coordination.flights import Flights
 from hubmirror.mirror.blobs import Blobs, RemoteBlobs
+from hubmirror.mirror.forgiving import ForgivingIndex
 from hubmirror.mirror.listings import Listings
 from hubmirror.mirror.manifests import Manifests
 from hubmirror.mirror.mirror import Mirror
@@ -68,7 +69,7 @@ def compose_policy(
 
     ``now`` is the wall clock, in seconds since the epoch.
     """
-    flights = Flights()
+    flights, index = Flights(), ForgivingIndex(storage.index)
     patience = Patience(clock, config.patience)
     grants = Grants(now, config.right_ttl)
     issuer = Issuer(config.data / "token.key", now)
@@ -77,7 +78,7 @@ def compose_policy(
     own = OwnTokens(client, registry, login, flights=flights, clock=clock, now=now)
     origin = Origin(registry, own, issuer, grants, is_account=is_account)
     rights = Rights(
-        storage.index,
+        index,
         grants,
         flights,
         patience,
@@ -86,7 +87,7 @@ def compose_policy(
         is_open_mirror=is_account,
     )
     blobs = Blobs(
-        storage.index,
+        index,
         storage.blobs,
         rights,
         storage.fetcher,
@@ -94,8 +95,8 @@ def compose_policy(
         _remote_blobs(client, registry, rights),
         now,
     )
-    prefetch = Prefetch(storage.index, blobs.bring, patience, clock, is_on=config.prefetch)
-    manifests = Manifests(storage.index, storage.blobs, rights, now, prefetch.begin)
+    prefetch = Prefetch(index, blobs.bring, patience, clock, is_on=config.prefetch)
+    manifests = Manifests(index, storage.blobs, rights, now, prefetch.begin)
     times = TagTimes(
         config.tag_ttl,
         config.stale_while_revalidate,
@@ -106,11 +107,11 @@ def compose_policy(
     mirror = Mirror(
         quota,
         origin,
-        Doorway(tokens, issuer, patience, storage.index, is_open_mirror=is_account),
+        Doorway(tokens, issuer, patience, index, is_open_mirror=is_account),
         manifests,
-        Tags(storage.index, manifests, rights, flights, patience, now, times),
+        Tags(index, manifests, rights, flights, patience, now, times),
         blobs,
-        Listings(storage.index, rights, flights, patience, now, times),
+        Listings(index, rights, flights, patience, now, times),
         Negatives(config.negative_ttl, now),
         prefetch,
         config.cache,
@@ -124,7 +125,7 @@ def _remote_blobs(client: UpstreamClient, registry: RemoteRegistry, rights: Righ
 
         it outlives the client; else under the client's, for as long as the client is there.
         """
-        is_public = await rights.is_known_public(request.repository)
+        is_public = await rights.is_public(question, request.repository, origin)
         way = origin.as_mirror() if is_public else origin
         return RemoteBlob(
             client,

@@ -22,6 +22,7 @@ from hubmirror.cache.scrub import Scrubber
 from hubmirror.config import Share
 from hubmirror.fetching.fetch import Fetcher, FetchLimits
 from hubmirror.mirror.arrivals import Arrivals
+from hubmirror.mirror.forgiving import ForgivingIndex
 
 __all__ = ["Pools", "Room", "Storage"]
 
@@ -76,7 +77,7 @@ class Storage:
         self.blobs = FileBlobStore(folder, Files(), *threads)
         self.partials = PartialStore(folder, Files(), *threads)
         self.index = SQLiteIndex(reactor, pools.sqlite, folder, now)
-        self.arrivals = Arrivals(self.index, now)
+        self.arrivals = Arrivals(ForgivingIndex(self.index), now)
         self.fetcher = Fetcher(self.partials, reactor, self.arrivals.committed, limits=limits)
         self.scrubber = Scrubber(self.index, self.blobs, reactor)
         self.evictor: Evictor | None = None
@@ -106,11 +107,15 @@ class Storage:
 
     async def close(self) -> None:
         """Stop fetches, keeping their pieces, and close the index; threads end."""
-        await self.fetcher.close()
-        await self.partials.settled()
-        await self.index.close()
-        for pool in self.pools.all():
-            pool.stop()
+        try:
+            await self.fetcher.close()
+            await self.partials.settled()
+            await self.index.close()
+        except StoreFailed as error:
+            self._log.warn("not all could be written at the end: {why}", why=str(error))
+        finally:
+            for pool in self.pools.all():
+                pool.stop()
 
     async def make_room(self) -> None:
         """Evict what is too much; a disk that fails is told in the log."""

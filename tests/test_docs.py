@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from hubmirror.config.settings import CONFIG_FILE, SETTINGS, Setting
-from tests.test_imports import imported
+from hubmirror.control.operations import NAMES as OPERATIONS
+from tests.test_imports import MODULES, ROOMS, imported, room_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -30,6 +31,9 @@ _TREE = re.compile(r"^```text\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _TREE_LINE = re.compile(r"( *)(\S+)(?: {2,}(\S.*))?")
 _MODULE = re.compile(r"\b\w+\.py\b")
 _QUOTED_PATH = re.compile(r"`(\w[\w./]*(?:\.py|/))`")
+_QUOTED_KEY = re.compile(r"`([a-z]+(?:_[a-z0-9]+)+)(?: = [^`]*)?`")
+_COMMAND = re.compile(r"\bhubmirror (cache )?([a-z]+)\b")
+_CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
 _QUOTED_CALL = re.compile(r"`(?:(\w+)\.)?(\w+)\(\)`")
 
 
@@ -125,6 +129,22 @@ def test_each_folder_is_on_the_map() -> None:
     assert folders - set(names_in_tree(MAP.read_text())) == set()
 
 
+def test_each_module_is_on_the_map() -> None:
+    """Whoever adds one says in the map what it is for."""
+    named = set(names_in_tree(MAP.read_text()))
+
+    assert [path for path in MODULES if path.name != "__init__.py" and str(path) not in named] == []
+
+
+def test_the_map_is_in_the_order_of_imports() -> None:
+    """Imports point down it, as it says."""
+    named = [Path(name) for name in names_in_tree(MAP.read_text())]
+    rooms = [room_of(path) for path in named if path.parts[0] == PACKAGE.name and path.parts[1:]]
+    on_map = list(dict.fromkeys(room for room in rooms if room in ROOMS))
+
+    assert on_map == list(ROOMS)
+
+
 def test_the_map_names_what_exists() -> None:
     """Every file and folder of the trees is there."""
     named = list(names_in_tree(MAP.read_text()))
@@ -150,6 +170,26 @@ def test_the_text_of_the_map_names_what_exists() -> None:
         for owner, name in calls
         if not ((owner, name) in known if owner else name in functions)
     ] == []
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/cache.md", "docs/security.md"])
+def test_keys_exist(document: str) -> None:
+    """A setting that the text names is one."""
+    named = set(_QUOTED_KEY.findall(_BLOCK.sub("", (ROOT / document).read_text())))
+
+    assert named
+    assert named - {setting.name for setting in SETTINGS} == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_commands_exist(document: Path) -> None:
+    """A command that is shown can be typed."""
+    verbs = {path.stem for path in PACKAGE.glob("cli/*.py")}
+    code = " ".join(_CODE.findall(_TREE.sub("", (ROOT / document).read_text())))
+    commands = _COMMAND.findall(code)
+
+    assert [verb for of_cache, verb in commands if not of_cache and verb not in verbs] == []
+    assert [verb for of_cache, verb in commands if of_cache and verb not in OPERATIONS] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)

@@ -194,14 +194,17 @@ class Tags:
         self, entry: TagEntry, reply: Reply, *, is_public: bool
     ) -> TagEntry | _Verdict | None:
         if reply.status in (401, 403):
-            if is_public:
-                await self._rights.no_longer_public(entry.repository)
-            return _Verdict.LOST
+            if not is_public or not await self._rights.no_longer_public(entry.repository):
+                return _Verdict.LOST
+            return await self._removed(entry)  # an operator has pinned it
         if reply.status != 404:
             return None
         if not self._times.keep_deleted:
             await self._index.drop_tag(entry.repository, entry.tag)
             return _Verdict.GONE
+        return await self._removed(entry)
+
+    async def _removed(self, entry: TagEntry) -> TagEntry:
         removed = evolve(entry, checked=self._now(), deleted=True)
         await self._index.put_tag(removed)
         return removed

@@ -65,6 +65,19 @@ def test_an_outage_widens_no_right(private: Hub) -> None:
     assert 200 not in statuses(private)
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_in_an_outage_a_right_lasts_as_long_as_its_token(status: int) -> None:
+    """An upstream that answers, but not to the point, can't be asked either."""
+    hub = Hub(Edge(prefetch="off", right_ttl="1m", public_ttl="1h", tag_ttl="5m"))
+    hub.put_image(SECRET, "latest", LAYER, readers="alice")
+    for path in PATHS:
+        assert hub.get(path, hub.token("alice", SECRET), ACCEPT).status() == 200
+    hub.status = status
+    hub.edge.clock.advance(61)
+    assert statuses(hub, hub.token("alice", SECRET)) <= {200, 206}
+    assert not {200, 206} & statuses(hub, hub.token("bob", SECRET))
+
+
 def test_a_token_of_the_mirrors_own_opens_public_repositories_only(private: Hub) -> None:
     """Whatever credentials it was given for."""
     private.status = 503
@@ -110,5 +123,6 @@ def test_what_is_pinned_stays() -> None:
         hub.get(path, hub.token("alice", SECRET), ACCEPT)
     hub.edge.storage.index.pin(Repository("docker.io", SECRET), "latest", True)
     hub.repositories.pop(SECRET)
-    hub.edge.clock.advance(3601)
-    assert statuses(hub) <= {200, 206}
+    for seconds in (3601, 300, 5000):
+        hub.edge.clock.advance(seconds)
+        assert statuses(hub) <= {200, 206}

@@ -10,7 +10,7 @@ PROGRAMS := curl=curl openssl=openssl docker-registry=docker-registry \
     dockerd=docker.io docker=docker.io containerd=containerd ctr=containerd runc=runc \
     podman=podman skopeo=skopeo nginx=nginx tinyproxy=tinyproxy-bin
 
-.PHONY: help run demo test lint fmt bench clean
+.PHONY: help run demo test lint fmt crash bench clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -33,6 +33,10 @@ lint: .venv/tools ## Check style and types
 fmt: .venv/tools ## Format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+crash: .venv/tools ## Kill the daemon under load 200 times, or CRASH_ROUNDS=N
+	@$(DEBIAN) $(PROGRAMS)
+	CRASH_ROUNDS=$${CRASH_ROUNDS:-200} $(BIN)/python -m pytest tests/integration/test_crash.py $(ARGS)
 
 bench: .venv/tools ## Measure speed and size against nginx and a direct download
 	@$(DEBIAN) $(PROGRAMS)

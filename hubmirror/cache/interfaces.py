@@ -161,6 +161,12 @@ class IPartialStore(Interface):
         Pieces of another ``size`` or ``validator`` are thrown away first. One opener at a time.
         """
 
+    def gap(digest: Digest, start: int) -> Deferred[tuple[int, int] | None]:
+        """The first bytes [start, end) that an earlier fetch has left out, from ``start`` on if
+
+        there are any; None where nothing is left of one, or nothing missing. Nobody has it open.
+        """
+
 
 class IIndex(Interface):
     """What is known of what is kept. Every change is durable when its Deferred fires."""

@@ -83,6 +83,10 @@ class PartialStore:
         opened = Deferred.fromCoroutine(self._open(digest, size, validator))
         return shielded(opened, unwanted=lambda partial: partial.close())
 
+    def gap(self, digest: Digest, start: int) -> Deferred[tuple[int, int] | None]:
+        """See ``IPartialStore``; waits for an earlier partial of ``digest`` to finish its end."""
+        return shielded(Deferred.fromCoroutine(self._gap(digest, start)))
+
     def all(self) -> Deferred[list[PartialRow]]:
         """Every partial blob, in the order of their digests; those that are open, too."""
         return shielded(self._disk.run(self._rows))
@@ -114,6 +118,15 @@ class PartialStore:
             raise
         record = PiecesRecord(digest, size, validator, pieces)
         return Partial(record, file, self._disk, self._hashing, self._ended)
+
+    async def _gap(self, digest: Digest, start: int) -> tuple[int, int] | None:
+        await self._settled(digest)
+        record = await self._disk.run(recorded, self._layout, digest)
+        if record is None:
+            return None
+        gaps = record.pieces.missing(min(start, record.size), record.size)
+        gaps = gaps or record.pieces.missing(0, record.size)
+        return gaps[0] if gaps else None
 
     def _ended(self, digest: Digest, work: Coroutine[Any, Any, None]) -> None:
         self._opened.discard(digest)

@@ -43,6 +43,8 @@ async def _serve(reactor: Any, options: argparse.Namespace) -> None:
     )
     await hub.start()
     hub.faults.blobs.bytes_per_second = options.bytes_per_second
+    for faults in hub.faults.all:
+        faults.answer_always, faults.delay = options.answer_always, options.delay
     print(f"hub listening on {hub.registry_url}", flush=True)
     await Deferred()  # until a signal stops the reactor
 

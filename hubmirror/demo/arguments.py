@@ -29,6 +29,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--enforce-pull-limit", action="store_true", help="answer 429 above it")
     add("--sign-for-get-only", action="store_true", help="refuse HEAD at the blob host")
     add("--bytes-per-second", type=float, metavar="N", help="of a blob, for each connection")
+    add("--answer-always", type=int, metavar="STATUS", help="at all three hosts, to everything")
+    add("--delay", type=float, default=0, metavar="SECONDS", help="before each answer")
     options = parser.parse_args(arguments)
     if (options.certificate is None) != (options.private_key is None):
         parser.error("--certificate and --private-key go together")

@@ -46,6 +46,8 @@ class Faults:
     realm: str | None = None
     #: Leave ``Docker-Content-Digest`` and ``ETag`` out.
     hide_digest: bool = False
+    #: Answer everything with this status and nothing else.
+    answer_always: int | None = None
     _canned: list[CannedAnswer] = field(factory=list)
 
     def answer_next(
@@ -61,6 +63,8 @@ class Faults:
 
     def take(self, path: str) -> CannedAnswer | None:
         """The canned answer that this request gets, if any; it is used up."""
+        if self.answer_always is not None:
+            return CannedAnswer(self.answer_always)
         for index, canned in enumerate(self._canned):
             if canned.path_part in path:
                 return self._canned.pop(index)

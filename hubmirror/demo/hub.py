@@ -64,6 +64,11 @@ class HubFaults:
     tokens: Faults
     blobs: Faults
 
+    @property
+    def all(self) -> tuple[Faults, ...]:
+        """Those of every host."""
+        return self.registry, self.tokens, self.blobs
+
 
 @define
 class Hub:

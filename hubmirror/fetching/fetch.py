@@ -135,10 +135,11 @@ class Fetcher:
         return fetch
 
     async def _first_part(self, remote: RemoteBlob, start: int) -> BlobPart:
-        """The first piece from ``start`` on: its answer tells the blob's size."""
+        """The first piece from ``start`` on that isn't there: its answer tells the blob's size."""
+        start, end = await self._first_span(remote.digest, start)
         for tried in range(1, _FIRST_TRIES + 1):
             try:
-                return await remote.open(start, start + self._limits.piece)
+                return await remote.open(start, end)
             except BlobHostFailed as error:
                 if tried == _FIRST_TRIES:
                     raise
@@ -149,6 +150,14 @@ class Fetcher:
                 raise _TurnedAway(remote, error) from error
             await deferLater(self._clock, pause)
         raise AssertionError("unreachable")
+
+    async def _first_span(self, digest: Digest, start: int) -> tuple[int, int]:
+        piece = self._limits.piece
+        try:
+            gap = await self._partials.gap(digest, start)
+        except StoreFailed:  # told when it is opened
+            gap = None
+        return (start, start + piece) if gap is None else (gap[0], min(gap[1], gap[0] + piece))
 
     async def _open(self, digest: Digest, part: BlobPart) -> IPartial:
         if part.size is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from hubmirror.cache.interfaces import BlobRow, IIndex, Link
@@ -21,6 +23,7 @@ class Arrivals:
         self._index = index
         self._now = now
         self._given: dict[Digest, set[Repository]] = {}
+        self._asking: Counter[Digest] = Counter()
 
     def is_expected(self, digest: Digest) -> bool:
         """Whether somebody has begun to fetch the blob."""
@@ -34,6 +37,18 @@ class Arrivals:
         """Somebody fetches the blob; ``repositories`` have it."""
         self._given.setdefault(digest, set()).update(repositories)
 
+    @contextmanager
+    def asking(self, digest: Digest) -> Iterator[None]:
+        """As long as this lasts, the upstream may be about to give the blob: it is expected."""
+        self.expect(digest)
+        self._asking[digest] += 1
+        try:
+            yield
+        finally:
+            self._asking[digest] -= 1
+            if not self._asking[digest]:
+                del self._asking[digest]
+
     async def committed(self, digest: Digest, size: int) -> None:
         """The blob is kept: index it, and link it to those whose upstream gave it."""
         await self._index.put_blob(BlobRow(digest, size, self._now()))
@@ -41,6 +56,11 @@ class Arrivals:
             await self._index.put_link(Link(repository, digest, None))
 
     def forget_all_but(self, running: Collection[Digest]) -> None:
-        """Fetches that fail tell nobody: drop what is no more among ``running``."""
+        """Fetches that fail tell nobody: drop what is no more among ``running``.
+
+        What somebody is ``asking`` for stays: else the next one would be taken for the first,
+        and be let in by the other's right.
+        """
         if len(self._given) > MANY:
-            self._given = {d: given for d, given in self._given.items() if d in running}
+            kept = {*running, *self._asking}
+            self._given = {d: given for d, given in self._given.items() if d in kept}

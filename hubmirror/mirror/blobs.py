@@ -66,17 +66,24 @@ class Blobs:
             return await self._miss(question, request, origin)
         if not await self._may_have(question, request, origin):
             return passed_on(await origin.ask(question))
-        kept = await self._store.open(request.digest) if is_here else None
+        kept = await self._store.open(request.digest)  # it may have come meanwhile
         if kept is None:
             return await self._miss(question, request, origin)
         await self._index.touch([request.digest], self._now())
         return self._hit(question, request.digest, kept)
 
     async def bring(self, question: Question, request: BlobRequest, origin: IOrigin) -> None:
-        """Fetch a blob to nobody, as a client's GET would; it is kept when this returns.
+        """Fetch a blob to nobody, as the GET of who asked ``question`` would; it is kept when
 
-        Raises ``Refused``, ``CannotKeep`` or ``UpstreamFailure``.
+        this returns. So it gives no more right than that: what others are fetching is joined
+        only by who might read it. Raises ``Refused``, ``CannotKeep`` or ``UpstreamFailure``.
         """
+        question = evolve(unconditional_head(question), method="GET", subject=request)
+        if self._arrivals.is_expected(request.digest):
+            if not await self._may_have(question, request, origin):
+                return
+            if await self._index.blob(request.digest) is not None:
+                return
         reader, size = await self._fetch(question, request, origin)
         try:
             position = 0
@@ -141,11 +148,11 @@ class Blobs:
     ) -> tuple[IGrowingFile, int]:
         """Join the blob's fetch, or begin it: then the upstream's answer is the right to it."""
         self._arrivals.forget_all_but([status.digest for status in self._fetcher.running()])
-        self._arrivals.expect(request.digest)
-        remote = await self._remote(question, request, origin)
-        start, length = range_hint(question.range)
-        found: tuple[IGrowingFile, int] = await self._fetcher.read(remote, start, length)
-        self._arrivals.expect(request.digest, request.repository)
+        with self._arrivals.asking(request.digest):
+            remote = await self._remote(question, request, origin)
+            start, length = range_hint(question.range)
+            found: tuple[IGrowingFile, int] = await self._fetcher.read(remote, start, length)
+            self._arrivals.expect(request.digest, request.repository)
         origin.opened(question)
         return found
 

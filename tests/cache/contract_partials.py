@@ -202,6 +202,22 @@ class PartialStoreContract:
         again.discard()
 
     @ensureDeferred
+    async def test_the_gap_that_an_earlier_fetch_has_left(self, restart: Restart) -> None:
+        """The first one from the start on, else the first of all; of what is nowhere, none."""
+        _, partials = await restart()
+        assert await partials.gap(DIGEST, 0) is None
+        partial = await opened(partials)
+        partial.write(0, DATA[:100])
+        partial.write(200, DATA[200:])
+        partial.close()
+        assert [await partials.gap(DIGEST, start) for start in (0, 150)] == [(100, 200), (150, 200)]
+        assert [await partials.gap(DIGEST, start) for start in (200, SIZE + 1)] == [(100, 200)] * 2
+        partial = await opened(partials)
+        partial.write(100, DATA[100:200])
+        partial.close()
+        assert await partials.gap(DIGEST, 0) is None
+
+    @ensureDeferred
     async def test_discarding_throws_them_away(self, restart: Restart) -> None:
         """Saved or not."""
         _, partials = await restart()

@@ -71,6 +71,9 @@ class MemoryPartials:
         self.opened.add(digest)
         return succeed(MemoryPartial(self, digest, size))
 
+    def gap(self, digest: Digest, start: int) -> Deferred[tuple[int, int] | None]:
+        return succeed(None)
+
     def all(self) -> Deferred[list[PartialRow]]:
         return succeed(list(self.rows))
 

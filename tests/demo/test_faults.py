@@ -192,3 +192,12 @@ async def test_slow_answer_and_slow_body(
     await reading.ended
     assert reading.count == BIG.size
     assert reactor.seconds() - began >= 0.12
+
+
+@pytest_twisted.ensureDeferred
+async def test_answer_always(client: Client, hub: Hub) -> None:
+    """A status for everything, as often as it is asked."""
+    hub.faults.registry.answer_always = 503
+    for path in ("/v2/", "/v2/", "/elsewhere"):
+        assert (await client.ask(path)).status == 503
+    assert [seen.status for seen in hub.requests] == [503, 503, 503]

@@ -37,15 +37,18 @@ class Hub:
     upstream: tuple[str | Path, ...]
 
 
-def start_hub(folder: Path, authority: Authority, registry: str) -> Hub:
-    """Start the Hub before ``registry``; returns once it listens."""
-    certificate = authority.issue("hub")
+def start_hub(
+    folder: Path, authority: Authority, registry: str, *options: str, name: str = "127.0.0.1"
+) -> Hub:
+    """Start the Hub before ``registry``, as ``name`` in URLs; returns once it listens."""
+    certificate = authority.issue("hub", (name, "localhost"))
     program = Program(
         [
             *(sys.executable, "-m", "hubmirror.demo"),
             *("--registry-backend", registry),
             *("--certificate", certificate, "--private-key", certificate.with_suffix(".key")),
             *("--user", f"{USER}:{PASSWORD}", "--private", f"team/secret:{USER}"),
+            *("--name", name, *options),
         ],
         folder / "log",
         cwd=folder,

@@ -7,7 +7,7 @@ import json
 import re
 import ssl
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlencode, urlsplit
@@ -95,11 +95,19 @@ class MirrorStarter(Protocol):
 
 
 def start_mirror(
-    command: str, folder: Path, *options: str | Path, scheme: str = "http", ca: Path | None = None
+    command: str,
+    folder: Path,
+    *options: str | Path,
+    scheme: str = "http",
+    ca: Path | None = None,
+    wrapper: Sequence[str | Path] = (),
 ) -> Mirror:
-    """Start the daemon by one of ``COMMANDS``; returns once it listens for ``scheme``."""
+    """Start the daemon by one of ``COMMANDS``; returns once it listens for ``scheme``.
+
+    ``wrapper`` is a command that becomes the daemon, as ``env`` does.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    arguments = (*COMMANDS[command], "--data", folder / "data", *options)
+    arguments = (*wrapper, *COMMANDS[command], "--data", folder / "data", *options)
     program = Program(arguments, folder / "mirror.log", cwd=folder)
     try:
         url = program.wait_for_line(rf"listening on ({scheme}://\S+:\d+)")[1]

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from twisted.web.client import HTTPConnectionPool
 
@@ -111,7 +110,7 @@ def compose(reactor: Any, config: Config, quota: DailyQuota, storage: Storage) -
         limits=_limits(config),
         frontage=_frontage(config),
         probe=partial(_probe, registry),
-        is_probe_due=partial(_is_probe_due, breaker, reactor),
+        is_probe_due=partial(breaker.is_probe_due, config.upstream),
         log_in=lambda: Deferred.fromCoroutine(policy.own.log_in()),
         control=make_root(operations),
         warming=warming,
@@ -177,10 +176,6 @@ def _registry_name(config: Config) -> str:
 
 def _login_status(config: Config, own: OwnTokens) -> Callable[[], LoginStatus] | None:
     return own.status if config.auth == "mirror" else None
-
-
-def _is_probe_due(breaker: Breaker, clock: IReactorTime) -> bool:
-    return any(status.next_probe <= clock.seconds() for status in breaker.status())
 
 
 async def _ping(registry: RemoteRegistry) -> int:

@@ -13,21 +13,25 @@ from attrs import field, frozen
 from twisted.internet.defer import Deferred
 
 from hubmirror.cache.interfaces import IIndex
-from hubmirror.errors import NotFound, RegistryError
+from hubmirror.errors import NotFound
 from hubmirror.mirror.kept import passed_on
 from hubmirror.mirror.origin import IOrigin
 from hubmirror.mirror.patience import Patience
 from hubmirror.naming import Scope
 from hubmirror.question import Answer, Question, TokenRequest
 from hubmirror.tokens.issuer import Issuer
-from hubmirror.tokens.proxy import TokenProxy
+from hubmirror.tokens.proxy import OWN_SERVICE, TokenProxy
+from hubmirror.upstream.client import Reply
 
 __all__ = ["Doorway"]
 
 #: How long a token of our own lives, in seconds.
 LIFETIME: Final = 300
+#: How long who shows a login waits for the token server, in seconds: a token of ours opens less.
+#: docker itself gives up after 15.
+KNOWN_WAIT: Final = 10.0
 #: The challenge of ``/v2/`` when the upstream's own is not known; the edge puts its realm in.
-CHALLENGE: Final = 'Bearer realm="/token",service="hubmirror"'
+CHALLENGE: Final = f'Bearer realm="/token",service="{OWN_SERVICE}"'
 _UNAUTHORIZED: Final = (
     b'{"errors":[{"code":"UNAUTHORIZED","message":"authentication required","detail":null}]}\n'
 )
@@ -55,10 +59,11 @@ class Doorway:
         origin.admit()
         if await self._is_empty():
             return passed_on(await origin.ask(question))
-        reply = await self._patience.wait(Deferred.fromCoroutine(origin.ask(question)))
-        if reply is not None and reply.status < 500 and reply.status != 429:
-            return passed_on(reply)
+        asking = Deferred.fromCoroutine(origin.ask(question))
+        reply = await self._patience.wait(asking, unwanted=_discard)
         if reply is not None:
+            if not _is_failure(reply):
+                return passed_on(reply)
             reply.body.discard()
         # In an outage any token is let on: a 401 in the midst of a pull would be its end.
         return _welcome() if question.credential is not None else _challenge()
@@ -68,18 +73,27 @@ class Doorway:
         if self._is_open_mirror:
             return self._own_token(request)
         origin.admit()
-        try:
-            reply = await self._tokens.exchange(question, request)
-        except NotFound:
-            raise
-        except RegistryError:
-            if await self._is_empty():
-                raise
-            return self._own_token(request)
-        if (reply.status == 429 or reply.status >= 500) and not await self._is_empty():
+        if await self._is_empty():
+            return passed_on(await self._tokens.exchange(question, request))
+        # It goes on when the client gives up: else no time-out would ever be known for an outage.
+        exchange = Deferred.fromCoroutine(self._exchanged(question, request))
+        is_anonymous = question.credential is None and not request.is_form
+        seconds = None if is_anonymous else KNOWN_WAIT
+        reply = await self._patience.wait(exchange, seconds, unwanted=_discard)
+        if isinstance(reply, NotFound):
+            raise reply
+        if reply is not None:
+            if not _is_failure(reply):
+                return passed_on(reply)
             reply.body.discard()
-            return self._own_token(request)
-        return passed_on(reply)
+        return self._own_token(request)
+
+    async def _exchanged(self, question: Question, request: TokenRequest) -> Reply | NotFound:
+        """The token server's answer, or that there is none: no failure, and told as it is."""
+        try:
+            return await self._tokens.exchange(question, request)
+        except NotFound as error:
+            return error
 
     async def _is_empty(self) -> bool:
         return not await self._index.least_recent(1)
@@ -95,6 +109,15 @@ class Doorway:
         token = self._issuer.issue(scopes, LIFETIME)
         headers = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
         return Answer(200, headers, json.dumps(token).encode())
+
+
+def _is_failure(reply: Reply) -> bool:
+    return reply.status == 429 or reply.status >= 500
+
+
+def _discard(reply: Reply | NotFound) -> None:
+    if isinstance(reply, Reply):
+        reply.body.discard()
 
 
 def _welcome() -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -29,16 +30,29 @@ class Patience:
         self._seconds = seconds
         self._behind: set[Deferred[Any]] = set()
 
-    async def wait(self, work: Deferred[T]) -> T | None:
-        """The result of ``work``, or None when it is not there in time or the upstream failed."""
+    async def wait(
+        self,
+        work: Deferred[T],
+        seconds: float | None = None,
+        *,
+        unwanted: Callable[[T], object] = lambda _result: None,
+    ) -> T | None:
+        """The result of ``work``, or None when it is not there in time or the upstream failed.
+
+        ``seconds`` stand in for the usual ones. ``unwanted`` is given a result that came too
+        late, or for a client that has gone: whatever it holds is to be given back.
+        """
         waiter: Deferred[T | None] = Deferred()
 
         def tell(result: T | Failure) -> T | Failure:
             if not waiter.called:
                 waiter.callback(None if isinstance(result, Failure) else result)
+            elif not isinstance(result, Failure):
+                unwanted(result)
             return result
 
-        call = self._clock.callLater(self._seconds, tell, None)
+        limit = self._seconds if seconds is None else seconds
+        call = self._clock.callLater(limit, waiter.callback, None)
         self.leave_behind(work.addBoth(tell))
         try:
             return await waiter

@@ -51,6 +51,8 @@ class Rights:
         except RegistryError:
             return self._grants.allows(question.credential, repository, in_outage=True)
         reply.body.discard()
+        if reply.status == 429 or reply.status >= 500:
+            return self._grants.allows(question.credential, repository, in_outage=True)
         return reply.status == 200
 
     async def is_public(self, question: Question, repository: Repository, origin: IOrigin) -> bool:
@@ -65,11 +67,6 @@ class Rights:
             return await asking or False
         answer = await self._patience.wait(asking)
         return known.is_public if answer is None else answer
-
-    async def is_known_public(self, repository: Repository) -> bool:
-        """Whether ``repository`` was public when that was asked last; nobody is asked now."""
-        known = await self._index.publicity(repository)
-        return self._is_open_mirror or (known is not None and known.is_public)
 
     async def note(self, question: Question, repository: Repository, origin: IOrigin) -> None:
         """Something of ``repository`` is kept now: find out behind whether it is public."""

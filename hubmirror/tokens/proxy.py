@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from attrs import evolve
@@ -14,7 +15,10 @@ from hubmirror.upstream.headers import end_to_end
 from hubmirror.upstream.redirects import follow
 from hubmirror.upstream.registry import Realm, RemoteRegistry
 
-__all__ = ["TokenProxy"]
+__all__ = ["OWN_SERVICE", "TokenProxy"]
+
+#: The service that the mirror's own challenges name; a token server knows its own one alone.
+OWN_SERVICE: Final = "hubmirror"
 
 
 class TokenProxy:
@@ -67,7 +71,7 @@ class TokenProxy:
     async def _ask(
         self, realm: Realm, question: Question, request: TokenRequest, parameters: Headers
     ) -> Reply:
-        encoded = urlencode(parameters)
+        encoded = urlencode(_for_realm(parameters, realm))
         if request.is_form:
             headers = (*_headers(question), ("Content-Type", "application/x-www-form-urlencoded"))
             reply = await self._client.request("POST", realm.url, headers, encoded.encode())
@@ -75,6 +79,17 @@ class TokenProxy:
             url = _with_query(realm.url, encoded)
             reply = await follow(self._client, "GET", url, _headers(question))
         return evolve(reply, headers=end_to_end(reply.headers))
+
+
+def _for_realm(parameters: Headers, realm: Realm) -> Headers:
+    """``parameters`` with the realm's service in the place of our own.
+
+    A client that was challenged by the mirror in an outage may ask for its token when that is
+    over; a token for another service would be refused.
+    """
+    own = ("service", OWN_SERVICE)
+    service = () if realm.service is None else (("service", realm.service),)
+    return tuple(each for pair in parameters for each in (service if pair == own else (pair,)))
 
 
 def _headers(question: Question) -> Headers:

@@ -103,6 +103,11 @@ class Breaker:
         outage = self._outages.get(origin_of(url))
         return outage is not None and not outage.may_probe(self._clock.seconds())
 
+    def is_probe_due(self, url: str) -> bool:
+        """Whether the next request to ``url`` would look whether its outage is over."""
+        outage = self._outages.get(origin_of(url))
+        return outage is not None and outage.may_probe(self._clock.seconds())
+
     def status(self) -> tuple[BreakerStatus, ...]:
         """The outages that are known, the oldest first."""
         return tuple(

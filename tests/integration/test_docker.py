@@ -2,77 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from attrs import frozen
 
 from hubmirror.demo.program import MESSAGE
+from tests.support.docker import Docker, running_dockerd
 from tests.support.hub import PASSWORD, USER
 from tests.support.mirror import Mirror
-from tests.support.programs import Program, run
-from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
 
-@frozen
-class Docker:
-    """A docker daemon of our own, and its command line with a login file of its own."""
-
-    program: Program
-    folder: Path
-
-    def __call__(self, *arguments: str, status: int | None = 0, stdin: str = "") -> str:
-        """Run ``docker``; returns what it prints."""
-        options = ("--host", f"unix://{self.folder}/socket", "--config", self.folder / "login")
-        return run("docker", *options, *arguments, status=status, stdin=stdin)
-
-    def prints(self, image: str) -> str:
-        """What a container of ``image`` prints."""
-        return self("run", "--rm", "--network", "none", image)
-
-    def is_up(self) -> bool:
-        """Whether it serves."""
-        return "Server Version" in self("info", status=0) if self._has_socket() else False
-
-    def forget(self) -> None:
-        """Remove all images and logins."""
-        images = self("images", "--quiet").split()
-        if images:
-            self("image", "rm", "--force", *set(images))
-        (self.folder / "login" / "config.json").unlink(missing_ok=True)
-
-    def _has_socket(self) -> bool:
-        return (self.folder / "socket").is_socket()
-
-
 @pytest.fixture(scope="module")
 def dockerd(mirror: Mirror, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker]:
-    """A dockerd with ``mirror`` as its only registry mirror. It touches no firewall or bridge."""
-    folder = tmp_path_factory.mktemp("docker")
-    configuration = {
-        "registry-mirrors": [mirror.url],
-        "hosts": [f"unix://{folder}/socket"],
-        "data-root": f"{folder}/data",
-        "exec-root": f"{folder}/exec",
-        "pidfile": f"{folder}/pid",
-        "storage-driver": "vfs",
-        "bridge": "none",
-        "iptables": False,
-        "ip6tables": False,
-    }
-    (folder / "daemon.json").write_text(json.dumps(configuration))
-    program = Program(["dockerd", "--config-file", folder / "daemon.json"], folder / "log")
-    docker = Docker(program, folder)
-    try:
-        program.wait_for_line("API listen on", seconds=60)
-        wait_until(docker.is_up, "docker info answers", context=program.text)
+    """A dockerd with ``mirror`` as its only registry mirror."""
+    with running_dockerd(tmp_path_factory.mktemp("docker"), [mirror.url]) as docker:
         yield docker
-    finally:
-        program.stop()
 
 
 @pytest.fixture

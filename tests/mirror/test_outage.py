@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
 
 from tests.mirror.hub import ACCEPT, Hub, digest_of
-from tests.registry.edge import Edge
+from tests.registry.edge import Edge, Wire
 
 REPOSITORY = "library/hello"
 IMAGE = f"/v2/{REPOSITORY}/manifests/latest"
@@ -63,16 +65,54 @@ def test_the_token_servers_refusal_is_passed_on(hub: Hub) -> None:
 
 def test_an_upstream_that_hangs_is_not_waited_for() -> None:
     """``/v2/`` answers after ``patience``."""
-    hub = Hub(Edge(patience="3s", prefetch="off"))
-    hub.put_image(REPOSITORY, "latest", b"layer")
-    hub.get(IMAGE, hub.token("alice", REPOSITORY), ACCEPT)
-    hub.hangs = True
-    protocol, wire = hub.edge.connect()
-    protocol.dataReceived(b"GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n")
-    hub.edge.settle()
+    hub = hanging(Edge(patience="3s", prefetch="off"))
+    wire = begin(hub, "/v2/")
     assert wire.value() == b""
     hub.edge.clock.advance(3)
     assert wire.status() == 401
+
+
+@pytest.mark.parametrize(("login", "seconds"), [((), 3), (("Authorization: Basic eDp5",), 10)])
+def test_a_token_server_that_hangs_is_not_waited_for(login: tuple[str, ...], seconds: int) -> None:
+    """Who shows no login loses nothing by a token of ours; others wait a little longer."""
+    hub = hanging(Edge(patience="3s", prefetch="off"))
+    wire = begin(hub, f"/token?scope=repository:{REPOSITORY}:pull", *login)
+    hub.edge.clock.advance(seconds - 1)
+    assert wire.value() == b""
+    hub.edge.clock.advance(1)
+    assert wire.status() == 200
+
+
+def test_a_client_that_gives_up_leaves_the_time_out_behind() -> None:
+    """Else clients that are less patient than the mirror would never get to what is kept."""
+    hub = hanging(Edge(patience="60s", prefetch="off", response_timeout="30s"))
+    protocol, wire = hub.edge.connect()
+    protocol.dataReceived(b"GET /token HTTP/1.1\r\nHost: a\r\n\r\n")
+    hub.edge.settle()
+    hub.edge.clock.advance(15)
+    protocol.connectionLost(Failure(ConnectionDone()))
+    assert wire.value() == b""
+    hub.edge.clock.advance(15)  # the token server has not answered in time
+    hub.edge.clock.advance(30)  # nor the registry, when asked whether that has moved
+    assert begin(hub, "/token").status() == 200
+
+
+def hanging(edge: Edge) -> Hub:
+    """A Hub of which something is kept, and that answers no more."""
+    hub = Hub(edge)
+    hub.put_image(REPOSITORY, "latest", b"layer")
+    hub.get(IMAGE, hub.token("alice", REPOSITORY), ACCEPT)
+    hub.hangs = True
+    return hub
+
+
+def begin(hub: Hub, path: str, *headers: str) -> Wire:
+    """The connection of a client that has just asked for ``path``."""
+    protocol, wire = hub.edge.connect()
+    lines = [f"GET {path} HTTP/1.1", "Host: a", *headers, "", ""]
+    protocol.dataReceived("\r\n".join(lines).encode())
+    hub.edge.settle()
+    return wire
 
 
 def test_with_nothing_to_give_the_failure_is_told(hub: Hub) -> None:

@@ -42,6 +42,32 @@ def test_what_takes_longer_goes_on_by_itself() -> None:
     assert ended == ["x"]
 
 
+def test_what_came_too_late_is_given_back() -> None:
+    """Also where the client has gone: a response holds a connection until somebody ends it."""
+    clock, unwanted = Clock(), list[Any]()
+    works: list[Deferred[Any]] = [Deferred() for _ in range(3)]
+    patience = Patience(clock, 3)
+    waiters = [
+        Deferred.fromCoroutine(patience.wait(work, unwanted=unwanted.append)) for work in works
+    ]
+    works[0].callback("in time")
+    waiters[1].addErrback(lambda failure: failure.trap(CancelledError)).cancel()
+    clock.advance(3)
+    works[1].callback("gone")
+    works[2].callback("late")
+    assert unwanted == ["gone", "late"]
+
+
+def test_some_wait_longer() -> None:
+    """The seconds may be others than usual."""
+    clock = Clock()
+    waiter = Deferred.fromCoroutine(Patience(clock, 3).wait(Deferred(), 10))
+    clock.advance(9)
+    assert not waiter.called
+    clock.advance(1)
+    assert waiter.called
+
+
 def test_a_failing_upstream_is_no_answer() -> None:
     """Nobody waits for its time to be over."""
     clock = Clock()

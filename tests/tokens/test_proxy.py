@@ -55,6 +55,15 @@ def test_passes_on_to_the_upstreams_realm() -> None:
     assert headers["authorization"] == [f"Basic {basic}"]
 
 
+def test_the_mirrors_own_service_is_the_realms() -> None:
+    """Who was challenged by the mirror itself, in an outage, gets a good token after it."""
+    edge = Edge()
+    edge.upstream.answer = challenging(REALM)
+    edge.get("/token?service=hubmirror&scope=repository%3Abusybox%3Apull")
+    query = edge.upstream.requests[-1][1].partition("?")[2]
+    assert parse_qsl(query) == [("service", "hub"), ("scope", "repository:library/busybox:pull")]
+
+
 def test_remembers_the_realm() -> None:
     """The second request needs no ping."""
     edge = Edge()

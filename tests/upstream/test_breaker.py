@@ -57,6 +57,18 @@ def hub() -> _Hub:
     return _Hub()
 
 
+def test_a_probe_is_due_when_the_pause_is_over(hub: _Hub) -> None:
+    """For that origin, and until somebody probes; never for one that is well."""
+    assert not hub.breaker.is_probe_due(_URL)
+    hub.fail()
+    assert not hub.breaker.is_probe_due(_URL)
+    hub.clock.advance(2)
+    assert hub.breaker.is_probe_due(_URL)
+    assert not hub.breaker.is_probe_due("https://auth.example/token")
+    with hub.breaker.watch(_URL):
+        assert not hub.breaker.is_probe_due(_URL)
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [

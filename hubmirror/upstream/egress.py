@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from functools import partial
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final, cast
 from urllib.parse import unquote, urlsplit
 
@@ -75,6 +75,8 @@ class Egress:
         try:
             parts = urlsplit(url if "://" in url else f"http://{url}")
             host, port = parts.hostname, parts.port
+            if "[" in parts.netloc:
+                IPv6Address(host or "")  # Python 3.10's urlsplit does not look
         except ValueError:
             raise ValueError("the egress proxy's host or port is malformed") from None
         if parts.scheme != "http":

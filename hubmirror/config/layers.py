@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from attrs import field, frozen
@@ -96,9 +96,21 @@ def file(path: Path, shown: str) -> Layer:
         why = f"{shown} is not TOML: {error}"
     else:
         known = {setting.name: source for setting in SETTINGS}
+        table = _flattened(table, known)
         problems = (_unknown(key, "key", known, source) for key in table if key not in known)
         return Layer(_set(table), known, path.parent, tuple(problems))
     return Layer({}, {}, path.parent, (Problem(CONFIG_FILE.name, why, CONFIG_FILE.allowed),))
+
+
+def _flattened(table: Mapping[str, object], known: Collection[str]) -> dict[str, object]:
+    """``table`` with ``images`` in a table ``[warm]`` as ``warm_images``, and others likewise."""
+    found: dict[str, object] = {}
+    for key, value in table.items():
+        if isinstance(value, dict) and any(name.startswith(f"{key}_") for name in known):
+            found.update({f"{key}_{part}": each for part, each in value.items()})
+        else:
+            found[key] = value
+    return found
 
 
 def fallbacks(environ: Mapping[str, str], folder: Path) -> Layer:

@@ -88,6 +88,17 @@ def test_file(tmp_path: Path) -> None:
     ]
 
 
+def test_a_table_spells_the_first_word_of_its_keys(tmp_path: Path) -> None:
+    """``[warm]`` with ``images`` is ``warm_images``; a word that no key begins with is none."""
+    path = tmp_path / "x.toml"
+    path.write_text('quota = 5\n[warm]\nimages = ["busybox"]\nperiot = "1h"\n')
+    layer = layers.file(path, "x.toml")
+    assert layer.values["warm_images"] == ["busybox"]
+    assert [str(one) for one in layer.problems] == [
+        "warm_periot: there is no such key; did you mean warm_period? (file x.toml)"
+    ]
+
+
 def test_a_key_that_is_no_name_is_told_on_one_line(tmp_path: Path) -> None:
     """Control characters of a quoted key don't reach the terminal."""
     path = tmp_path / "x.toml"

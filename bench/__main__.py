@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
-from bench.results import write
-from bench.rows import blob, rest, start
+from bench.results import Row, write
+from bench.rows import blob, cold, kept, layers, limited, loop, readers, rest, start, warm
 from bench.table import text_table
 
-ROWS = {"blob": blob.measure, "rest": rest.measure, "start": start.measure}
-PROFILES = {"blob": blob.profile, "start": start.profile}
+Measure = Callable[[int], Row]
+ROWS: Mapping[str, Measure] = {
+    "blob": blob.measure,
+    "cold": cold.measure,
+    "readers": readers.measure,
+    "limited": limited.measure,
+    "layers": layers.measure,
+    "loop": loop.measure,
+    "kept": kept.measure,
+    "warm": warm.measure,
+    "rest": rest.measure,
+    "start": start.measure,
+}
+PROFILES = {"blob": blob.profile, "cold": cold.profile, "start": start.profile}
 RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
     """Measure the rows that were asked for, print a table for each and write its results."""
     options = _parser().parse_args()
-    for name in options.row or ROWS:
+    rows: dict[str, Measure] = {**ROWS, "kept": partial(kept.measure, is_full=options.full)}
+    for name in options.row or rows:
         if options.profile:
             print(f"{name}\n{PROFILES[name]()}\n" if name in PROFILES else f"{name}: no profile\n")
         else:
-            row = ROWS[name](options.rounds)
+            row = rows[name](options.rounds)
             print(f"{name}\n{text_table(row)}\n", flush=True)
             write(row, options.results)
 
@@ -31,6 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--row", action="append", choices=ROWS, help="this row only; may recur")
     parser.add_argument(
         "--rounds", type=_positive, default=5, help="how often each peer is measured (default 5)"
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="in the row kept, 100000 blobs as well (minutes)"
     )
     parser.add_argument(
         "--profile", action="store_true", help="show where the time goes, and measure nothing"

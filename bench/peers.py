@@ -1,49 +1,34 @@
-"""Who is measured, and the upstream that all of them share."""
+"""Who is measured, and the upstreams that they share."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from attrs import frozen
 
+from bench.content import Content, write_noise
+from bench.nginx import start_cache, start_nginx
 from bench.processes import PYTHON, Process, find_program, free_port
+from bench.reading import body_of
 
 __all__ = [
-    "LARGE_BUFFERS",
+    "CACHES",
     "LIMITED",
     "UNLIMITED",
     "Daemon",
+    "Hub",
+    "Running",
     "Upstream",
+    "new",
     "serve_command",
-    "start_proxy",
 ]
 
-#: The two repositories of the upstream: the blob host sends the blobs of the first at
-#: 100 MB/s a connection.
+#: The two repositories of ``Upstream``: the blob host sends the blobs of the first at 100 MB/s
+#: a connection.
 LIMITED, UNLIMITED = "bench/limited", "bench/unlimited"
-
-_NGINX = """\
-daemon off;
-{user}
-worker_processes 1;
-pid {folder}/pid;
-error_log stderr warn;
-events {{}}
-http {{
-    access_log off;
-    sendfile on;
-    tcp_nopush on;
-    client_body_temp_path {folder}/client;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-{servers}
-}}
-"""
 
 _UPSTREAM = """\
     server {{
@@ -59,25 +44,15 @@ _UPSTREAM = """\
     }}
 """
 
-_PROXY = """\
-    upstream blobs {{ server 127.0.0.1:{blobs}; keepalive 8; }}
-    server {{
-        listen 127.0.0.1:{port};
-        location / {{
-            proxy_pass http://blobs;
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-            {buffers}
-        }}
-    }}
+_REGISTRY = """\
+version: 0.1
+log: {{level: error, accesslog: {{disabled: true}}}}
+storage:
+  cache: {{blobdescriptor: inmemory}}
+  filesystem: {{rootdirectory: {folder}}}
+http: {{addr: "127.0.0.1:{port}"}}
+proxy: {{remoteurl: "{upstream}"}}
 """
-
-
-#: What an administrator would set for large bodies: no temporary file, fewer system calls.
-LARGE_BUFFERS = (
-    "proxy_buffer_size 256k; proxy_buffers 4 256k; proxy_busy_buffers_size 512k;"
-    " proxy_max_temp_file_size 0;"
-)
 
 
 @frozen
@@ -93,11 +68,32 @@ class Upstream:
     def start(cls, stack: ExitStack, folder: Path, length: int) -> Upstream:
         """Make a blob of ``length`` bytes in ``folder``; one nginx is registry and blob host."""
         blob = folder / "blob"
-        digest = _make_blob(blob, length)
+        digest = write_noise(blob, length)
         registry, blobs = free_port(), free_port()
         servers = _UPSTREAM.format(registry=registry, blobs=blobs, blob=blob)
-        _start_nginx(stack, folder / "upstream", servers, blobs)
+        start_nginx(stack, folder / "upstream", servers, blobs)
         return cls(f"http://127.0.0.1:{registry}", f"http://127.0.0.1:{blobs}", digest, length)
+
+
+@frozen
+class Hub:
+    """The upstream of the caches, ``bench.hub``: the URLs of registry and blob host."""
+
+    registry: str
+    blobs: str
+
+    @classmethod
+    def start(cls, stack: ExitStack, content: Content, **slow: float) -> Hub:
+        """Serve ``content``; ``slow`` is ``total`` or ``each`` (bytes/s), or ``delay`` (s)."""
+        options = [f"--{name}={value}" for name, value in slow.items()]
+        command: list[str | Path] = [PYTHON, "-m", "bench.hub", content.folder, *options]
+        process = stack.enter_context(Process(command))
+        registry, blobs = process.wait_for_line(r"serving (\S+) (\S+)").groups()
+        return cls(registry, blobs)
+
+    def sent(self) -> int:
+        """How many bytes of blobs it has sent so far."""
+        return int(body_of(f"{self.blobs}/sent"))
 
 
 @frozen
@@ -109,53 +105,75 @@ class Daemon:
 
     @classmethod
     def start(
-        cls, stack: ExitStack, folder: Path, upstream: str, *interpreter: str | Path
+        cls,
+        stack: ExitStack,
+        folder: Path,
+        upstream: str,
+        *options: str,
+        interpreter: tuple[str | Path, ...] = (),
     ) -> Daemon:
         """Start it on a data folder in ``folder``; ``interpreter`` are options of Python's."""
-        process = stack.enter_context(Process(serve_command(folder, upstream, *interpreter)))
+        command = serve_command(folder, upstream, *options, interpreter=interpreter)
+        process = stack.enter_context(Process(command))
         return cls(process, process.wait_for_line(r"listening on (http://\S+)")[1])
 
 
-def serve_command(folder: Path, upstream: str, *interpreter: str | Path) -> list[str | Path]:
+def serve_command(
+    folder: Path, upstream: str, *options: str, interpreter: tuple[str | Path, ...] = ()
+) -> list[str | Path]:
     """The command line of a daemon before ``upstream``, without a quota."""
-    return [
-        *(PYTHON, *interpreter, "-m", "hubmirror", "serve"),
-        *("--http", "127.0.0.1:0", "--upstream", upstream),
-        *("--data", folder / "data", "--quota", "0", "--egress-proxy", "off"),
-    ]
+    program: list[str | Path] = [PYTHON, *interpreter, "-m", "hubmirror", "serve"]
+    places = ["--http", "127.0.0.1:0", "--upstream", upstream, "--data", str(folder / "data")]
+    return [*program, *places, "--quota", "0", "--egress-proxy", "off", *options]
 
 
-def start_proxy(
-    stack: ExitStack, folder: Path, upstream: Upstream, buffers: str = ""
-) -> tuple[Process, str]:
-    """A plain reverse proxy of the blob host, by nginx; its process and URL.
+@frozen
+class Running:
+    """A cache that runs: where it answers, and its process (None: nobody is between)."""
 
-    ``buffers`` are settings instead of nginx's defaults; ``folder`` is made.
-    """
-    port, blobs = free_port(), upstream.blobs.rpartition(":")[2]
-    servers = _PROXY.format(port=port, blobs=blobs, buffers=buffers)
-    return _start_nginx(stack, folder, servers, port), f"http://127.0.0.1:{port}"
+    url: str
+    process: Process | None = None
+
+    def cpu_seconds(self) -> float:
+        """What it has spent so far."""
+        return 0.0 if self.process is None else self.process.cpu_seconds()
 
 
-def _start_nginx(stack: ExitStack, folder: Path, servers: str, port: int) -> Process:
-    """One nginx with ``servers``, once it accepts connections on ``port``, one of theirs."""
-    folder.mkdir()
-    user = "user root;" if os.geteuid() == 0 else ""  # its worker must read the blob
-    configuration = folder / "nginx.conf"
-    configuration.write_text(_NGINX.format(user=user, folder=folder, servers=servers))
-    command = (find_program("nginx"), "-p", folder, "-c", configuration, "-e", "stderr")
+def _hubmirror(stack: ExitStack, folder: Path, hub: Hub) -> Running:
+    daemon = Daemon.start(stack, folder, hub.registry)
+    return Running(daemon.url, daemon.process)
+
+
+def _nginx(stack: ExitStack, folder: Path, hub: Hub) -> Running:
+    process, url = start_cache(stack, folder / "nginx", hub.registry, hub.blobs)
+    return Running(url, process)
+
+
+def _docker_registry(stack: ExitStack, folder: Path, hub: Hub) -> Running:
+    port = free_port()
+    configuration = folder / "registry.yml"
+    configuration.write_text(
+        _REGISTRY.format(folder=folder / "registry", port=port, upstream=hub.registry)
+    )
+    command = (find_program("docker-registry"), "serve", configuration)
     process = stack.enter_context(Process(command))
     process.wait_for_port(port)
-    return process
+    return Running(f"http://127.0.0.1:{port}", process)
 
 
-def _make_blob(path: Path, length: int) -> str:
-    """Write ``length`` bytes that don't compress; their digest."""
-    digest = hashlib.sha256()
-    chunk = os.urandom(1 << 20)
-    with path.open("wb") as file:
-        for begin in range(0, length, len(chunk)):
-            piece = chunk[: length - begin]
-            file.write(piece)
-            digest.update(piece)
-    return f"sha256:{digest.hexdigest()}"
+#: Those that keep what they have fetched, by name: how each is started in an empty folder.
+CACHES: Mapping[str, Callable[[ExitStack, Path, Hub], Running]] = {
+    "hubmirror": _hubmirror,
+    "docker-registry": _docker_registry,
+    "nginx": _nginx,
+}
+
+
+@contextmanager
+def new(name: str, hub: Hub) -> Iterator[Running]:
+    """One of ``CACHES`` that knows nothing yet, before ``hub``; or ``direct``, the blob host."""
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        if name == "direct":
+            yield Running(hub.blobs)
+        else:
+            yield CACHES[name](stack, Path(folder), hub)

@@ -15,7 +15,15 @@ from pathlib import Path
 from threading import Thread
 from typing import IO, cast
 
-__all__ = ["PYTHON", "ROOT", "Process", "find_program", "free_port", "timed_run"]
+__all__ = [
+    "PYTHON",
+    "ROOT",
+    "Process",
+    "clean_environment",
+    "find_program",
+    "free_port",
+    "timed_run",
+]
 
 #: The checkout: the daemon that is measured is the one that lies beside this benchmark.
 ROOT = Path(__file__).parent.parent
@@ -110,6 +118,11 @@ def timed_run(arguments: Sequence[str | Path]) -> float:
     began = time.perf_counter()
     subprocess.run(arguments, env=_ENVIRONMENT, stdin=subprocess.DEVNULL, check=True)
     return time.perf_counter() - began
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment of all that is started here."""
+    return dict(_ENVIRONMENT)
 
 
 def find_program(name: str) -> str:

@@ -67,7 +67,7 @@ class Series:
             "unit": self.unit,
             "samples": [round(sample, 4) for sample in self.samples],
             "median": round(self.median, 4),
-            "base": self.base and self.base.peer,
+            "base": self.base and [self.base.quantity, self.base.peer],
             "ratio": self.ratio and round(self.ratio, 3),
             "aim": self.aim and self.aim.most,
         }

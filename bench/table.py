@@ -33,17 +33,17 @@ def _cells(series: Series) -> tuple[str, ...]:
 
 
 def _ratio(series: Series) -> str:
-    return (
-        ""
-        if series.ratio is None or series.base is None
-        else (f"{series.ratio:.2f} x {series.base.peer}")
-    )
+    base = series.base
+    if series.ratio is None or base is None:
+        return ""
+    # A peer that is compared with itself is so under other circumstances.
+    return f"{series.ratio:.2f} x {base.quantity if base.peer == series.peer else base.peer}"
 
 
 def _aim(series: Series) -> str:
     if series.aim is None:
         return ""
-    return f"<= {series.aim.most:g}: {'met' if series.meets_aim else 'missed'}"
+    return f"<= {series.aim.most:.3g}: {'met' if series.meets_aim else 'missed'}"
 
 
 def _number(value: float) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from attrs import frozen
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
@@ -44,6 +44,8 @@ __all__ = ["Composed", "Daemon"]
 CERTIFICATE_CHECK: Final = 10.0
 #: Between two writes of the count to the disk, in seconds: what a power cut can lose.
 LEDGER_FLUSH: Final = 1.0
+#: The scrub begins so long after the start, which is busy enough, in seconds.
+SCRUB_AFTER: Final = 60.0
 #: Between two looks whether an outage may have ended, in seconds.
 PROBE: Final = 1.0
 #: Between two looks whether more is kept than should be, in seconds.
@@ -179,7 +181,10 @@ class Daemon(Service):
         self._repeat(LEDGER_FLUSH, self._flush)
         self._repeat(INDEX_FLUSH, self._flush_index)
         self._repeat(MAKE_ROOM, lambda: Deferred.fromCoroutine(self._storage.make_room()))
-        self._scrubbing = Deferred.fromCoroutine(self._storage.scrubber.run())
+        scrub = self._storage.scrubber.run
+        self._scrubbing = deferLater(
+            self._reactor, SCRUB_AFTER, lambda: Deferred.fromCoroutine(scrub())
+        )
         self._scrubbing.addErrback(lambda failure: failure.trap(CancelledError) and None)
         if self._https is not None:
             self._repeat(CERTIFICATE_CHECK, self._https.check)

@@ -41,6 +41,7 @@ from hubmirror.storage import Pools, Room, Storage
 from hubmirror.tokens.credentials import LoginStatus
 from hubmirror.tokens.own import OwnTokens
 from hubmirror.transport.bodies import Bodies
+from hubmirror.transport.reading import cached_first
 from hubmirror.upstream.agent import make_agent, make_pool
 from hubmirror.upstream.breaker import Breaker
 from hubmirror.upstream.client import TimeLimits, UpstreamClient, http_client
@@ -74,7 +75,9 @@ def compose(reactor: Any, config: Config, quota: DailyQuota, storage: Storage) -
     client, pool = _upstream_client(reactor, config, breaker)
     registry = RemoteRegistry(client, config.upstream)
     policy = compose_policy(reactor, time.time, config, quota, storage, client, registry)
-    bodies = Bodies(lambda *what: deferToThreadPool(reactor, storage.pools.disk, os.pread, *what))
+    disk = storage.pools.disk
+    read = cached_first(lambda *what: deferToThreadPool(reactor, disk, os.pread, *what))
+    bodies = Bodies(read)
     grammar = PathGrammar(_registry_name(config), config.uses_library_prefix)
     root = Root(
         {

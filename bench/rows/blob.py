@@ -1,19 +1,24 @@
-"""A cold blob: through hubmirror, through nginx as a plain reverse proxy, and direct."""
+"""A blob passed through, and kept by nobody: by hubmirror with its cache off, by nginx as a plain
+
+reverse proxy, and direct.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from attrs import frozen
 
-from bench.peers import LARGE_BUFFERS, LIMITED, UNLIMITED, Daemon, Upstream, start_proxy
+from bench.comparing import by_peer, compared
+from bench.nginx import LARGE_BUFFERS, start_proxy
+from bench.peers import LIMITED, UNLIMITED, Daemon, Upstream
 from bench.processes import Process
 from bench.profiles import hottest_functions
 from bench.reading import timed_get
-from bench.results import Aim, Row, Series
+from bench.results import Aim, Row
 
 __all__ = ["measure", "profile"]
 
@@ -60,9 +65,9 @@ def measure(rounds: int) -> Row:
     return Row(
         "blob",
         [
-            *_compared("wall, 100 MB/s upstream", "s", _by_peer(names, limited), "direct", AIM),
-            *_compared("wall, unlimited upstream", "s", _by_peer(names, walls), "direct"),
-            *_compared("CPU, unlimited upstream", "s/GB", _by_peer(names[:-1], spent), "nginx"),
+            *compared("wall, 100 MB/s upstream", "s", by_peer(names, limited), "direct", AIM),
+            *compared("wall, unlimited upstream", "s", by_peer(names, walls), "direct"),
+            *compared("CPU, unlimited upstream", "s/GB", by_peer(names[:-1], spent), "nginx"),
         ],
     )
 
@@ -75,7 +80,7 @@ def profile() -> str:
         with ExitStack() as stack:
             upstream = Upstream.start(stack, folder, LENGTH)
             options = ("-m", "cProfile", "-o", statistics)
-            mirror = _through(Daemon.start(stack, folder, upstream.registry, *options), upstream)
+            mirror = _through(_start(stack, folder, upstream, *options), upstream)
             for _ in range(REPEATS):
                 mirror.seconds(UNLIMITED)
         return hottest_functions(statistics)
@@ -89,15 +94,21 @@ def _peers() -> Iterator[Sequence[_Peer]]:
         upstream = Upstream.start(stack, folder, LENGTH)
 
         def proxy(name: str, buffers: str) -> _Peer:
-            process, url = start_proxy(stack, folder / name, upstream, buffers)
+            process, url = start_proxy(stack, folder / name, upstream.blobs, buffers)
             return _Peer(name, lambda repository: f"{url}/{repository}", process)
 
         yield (
-            _through(Daemon.start(stack, folder, upstream.registry), upstream),
+            _through(_start(stack, folder, upstream), upstream),
             proxy("nginx", ""),
             proxy("nginx-tuned", LARGE_BUFFERS),
             _Peer("direct", lambda repository: f"{upstream.blobs}/{repository}"),
         )
+
+
+def _start(stack: ExitStack, folder: Path, upstream: Upstream, *interpreter: str | Path) -> Daemon:
+    """The daemon as a streaming proxy."""
+    off = ("--cache", "off")
+    return Daemon.start(stack, folder, upstream.registry, *off, interpreter=interpreter)
 
 
 def _through(daemon: Daemon, upstream: Upstream) -> _Peer:
@@ -105,27 +116,3 @@ def _through(daemon: Daemon, upstream: Upstream) -> _Peer:
         return f"{daemon.url}/v2/{repository}/blobs/{upstream.digest}"
 
     return _Peer("hubmirror", url, daemon.process)
-
-
-def _compared(
-    quantity: str,
-    unit: str,
-    samples: Mapping[str, Sequence[float]],
-    base: str,
-    aim: Aim | None = None,
-) -> Iterator[Series]:
-    """A series for each peer in ``samples``, against that of ``base``; ``aim`` is hubmirror's."""
-    of_base = Series(quantity, base, unit, samples[base])
-    for peer, values in samples.items():
-        if peer == base:
-            yield of_base
-        else:
-            own_aim = aim if peer == "hubmirror" else None
-            yield Series(quantity, peer, unit, values, of_base, own_aim)
-
-
-def _by_peer(
-    names: Sequence[str], rounds: Sequence[Sequence[float]]
-) -> Mapping[str, Sequence[float]]:
-    """The samples of each peer, from rounds that hold one of each peer in the order of names."""
-    return dict(zip(names, zip(*rounds, strict=True), strict=True))

@@ -33,7 +33,7 @@ def profile() -> str:
     with TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         upstream = Upstream.start(stack, folder, 0)
-        daemon = Daemon.start(stack, folder, upstream.registry, "-X", "importtime")
+        daemon = Daemon.start(stack, folder, upstream.registry, interpreter=("-X", "importtime"))
         return slowest_imports(daemon.process.said)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from twisted.internet.defer import Deferred, gatherResults
+
 from hubmirror.cache.interfaces import BlobRow, IIndex, Link
 from hubmirror.naming import Digest, Repository
 
@@ -51,9 +53,15 @@ class Arrivals:
 
     async def committed(self, digest: Digest, size: int) -> None:
         """The blob is kept: index it, and link it to those whose upstream gave it."""
-        await self._index.put_blob(BlobRow(digest, size, self._now()))
-        for repository in self._given.pop(digest, ()):
-            await self._index.put_link(Link(repository, digest, None))
+        linked = set(self._given.get(digest, ()))
+        # All at once: they share one commit, which costs an fsync.
+        row = self._index.put_blob(BlobRow(digest, size, self._now()))
+        await gatherResults([row, *(self._link(each, digest) for each in linked)])
+        for late in self._given.pop(digest, set()) - linked:
+            await self._link(late, digest)
+
+    def _link(self, repository: Repository, digest: Digest) -> Deferred[None]:
+        return self._index.put_link(Link(repository, digest, None))
 
     def forget_all_but(self, running: Collection[Digest]) -> None:
         """Fetches that fail tell nobody: drop what is no more among ``running``.

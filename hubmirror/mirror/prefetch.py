@@ -24,7 +24,7 @@ __all__ = ["Bring", "Prefetch"]
 #: How long a client may take to come back for a blob before nobody fetches for it, in seconds.
 RETURN: Final = 30.0
 #: How many blobs are fetched ahead at once, for all clients.
-AT_ONCE: Final = 6
+AT_ONCE: Final = 16
 #: How many blobs of one manifest are fetched ahead.
 PER_MANIFEST: Final = 64
 

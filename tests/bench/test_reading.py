@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 
-from bench.reading import timed_get
+from bench.reading import timed_get, timed_gets
 
 
 @contextmanager
@@ -49,3 +49,10 @@ def test_a_wrong_answer_is_never_timed(response: bytes, complaint: str) -> None:
     """A peer that fails fast must not look fast."""
     with answering(response) as url, pytest.raises(RuntimeError, match=complaint):
         timed_get(url, 9)
+
+
+def test_many_are_read_at_once() -> None:
+    """Each has its own time, and one that is answered last does not hold up the others."""
+    response = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody"
+    with answering(response) as one, answering(response) as other:
+        assert all(seconds > 0 for seconds in timed_gets([one, other], 4))

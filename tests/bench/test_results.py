@@ -51,3 +51,10 @@ def test_a_table_names_the_base_and_whether_the_aim_is_met() -> None:
     mirror = Series("wall", "hubmirror", "s", (1.1, 2.2, 4.4), DIRECT, Aim(1.05))
     line = text_table(Row("blob", [mirror, DIRECT])).splitlines()[1]
     assert " ".join(line.split()) == "wall hubmirror 2.2 1.1-4.4 s 1.10 x direct <= 1.05: missed"
+
+
+def test_a_peer_compared_with_itself_names_the_quantity() -> None:
+    """Its own name would say nothing."""
+    alone = Series("1 reader", "hubmirror", "s", (1.0,))
+    last = Series("last of 16", "hubmirror", "s", (1.1,), alone)
+    assert "1.10 x 1 reader" in text_table(Row("readers", [alone, last]))

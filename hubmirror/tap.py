@@ -25,6 +25,7 @@ from hubmirror.errors import HubmirrorError
 from hubmirror.fetching.fetch import FetchLimits
 from hubmirror.mirror.pulling import Puller
 from hubmirror.mirror.warming import Warming
+from hubmirror.monitor.metrics import Counts, MetricsResource
 from hubmirror.monitor.page import Page
 from hubmirror.monitor.quota import QuotaResource
 from hubmirror.options import Options
@@ -82,6 +83,7 @@ def compose(reactor: Any, config: Config, quota: DailyQuota, storage: Storage) -
     root = Root(
         {
             b"": Page(quota, config.upstream, public_url_of),
+            b"metrics": MetricsResource(quota, _counts(storage)),
             b"quota": QuotaResource(quota, _login_status(config, policy.own)),
             b"token": Token(policy.mirror, bodies),
             b"v2": Api(policy.mirror, bodies, grammar),
@@ -175,6 +177,16 @@ def _frontage(config: Config) -> Frontage:
 def _registry_name(config: Config) -> str:
     """The name by which images of the upstream are known: Docker Hub's is ``docker.io``."""
     return "docker.io" if config.is_docker_hub else urlsplit(config.upstream).netloc
+
+
+def _counts(storage: Storage) -> Counts:
+    fetcher, scrubber = storage.fetcher, storage.scrubber
+    return Counts(
+        not_kept=lambda: fetcher.not_kept,
+        wrong_digests=lambda: fetcher.wrong_digests,
+        rotten=lambda: scrubber.rotten,
+        fetches=lambda: len(fetcher.running()),
+    )
 
 
 def _login_status(config: Config, own: OwnTokens) -> Callable[[], LoginStatus] | None:

@@ -49,7 +49,7 @@ async def test_composes_what_the_configuration_says(reactor: Any, tmp_path: Path
     assert composed.frontage.public_url == "https://hub.example"
     assert [str(network) for network in composed.frontage.trusted_proxies] == ["192.0.2.0/24"]
     names = composed.resource.listNames()  # type: ignore[attr-defined]
-    assert sorted(names) == [b"", b"quota", b"token", b"v2"]
+    assert sorted(names) == [b"", b"metrics", b"quota", b"token", b"v2"]
     with pytest.raises(UpstreamFailure, match=r"127\.0\.0\.1"):
         await composed.probe()
     await composed.close()

@@ -36,7 +36,8 @@ class Fetcher:
 
     ``committed`` is told of each blob that is kept, before anybody gets its last bytes, and may
     take its time: to index it. ``flights`` is where the processes that share a store agree.
-    ``wrong_digests`` counts the blobs that were not what they should be.
+    ``wrong_digests`` counts the blobs that were not what they should be, ``not_kept`` how often
+    the disk took none.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Fetcher:
         random: Callable[[], float] = random_numbers.random,
     ) -> None:
         self.wrong_digests = 0
+        self.not_kept = 0
         self._partials = partials
         self._clock = clock
         self._committed = committed
@@ -189,6 +191,7 @@ class Fetcher:
             _log.warn("{digest} is thrown away: {why}", digest=digest, why=str(failure))
 
     def _pause_store(self, why: str) -> None:
+        self.not_kept += 1
         self._store_pause_until = self._clock.seconds() + self._limits.store_pause
         words = "for {seconds:g} seconds no blob is kept: {why}"
         _log.warn(words, seconds=self._limits.store_pause, why=why)

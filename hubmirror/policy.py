@@ -96,7 +96,7 @@ def compose_policy(
         now,
     )
     prefetch = Prefetch(index, blobs.bring, patience, clock, is_on=config.prefetch)
-    manifests = Manifests(index, storage.blobs, rights, now, prefetch.begin)
+    manifests = Manifests(index, storage.blobs, rights, storage.arrivals, now, prefetch.begin)
     times = TagTimes(
         config.tag_ttl,
         config.stale_while_revalidate,

@@ -102,7 +102,7 @@ class Storage:
             min_free=self._room.min_free,
             now=self._now,
             free_space=self._free,
-            in_use=self.arrivals.is_expected,
+            in_use=self.arrivals.is_in_use,
         )
 
     async def close(self) -> None:

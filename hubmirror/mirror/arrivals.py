@@ -26,6 +26,7 @@ class Arrivals:
         self._now = now
         self._given: dict[Digest, set[Repository]] = {}
         self._asking: Counter[Digest] = Counter()
+        self._keeping: Counter[Digest] = Counter()
 
     def is_expected(self, digest: Digest) -> bool:
         """Whether somebody has begun to fetch the blob."""
@@ -50,6 +51,21 @@ class Arrivals:
             self._asking[digest] -= 1
             if not self._asking[digest]:
                 del self._asking[digest]
+
+    @contextmanager
+    def keeping(self, digest: Digest) -> Iterator[None]:
+        """As long as this lasts, content that came whole is being kept, file first and then row."""
+        self._keeping[digest] += 1
+        try:
+            yield
+        finally:
+            self._keeping[digest] -= 1
+            if not self._keeping[digest]:
+                del self._keeping[digest]
+
+    def is_in_use(self, digest: Digest) -> bool:
+        """Whether the digest must not be evicted: it is on its way, or just being kept."""
+        return self.is_expected(digest) or digest in self._keeping
 
     async def committed(self, digest: Digest, size: int) -> None:
         """The blob is kept: index it, and link it to those whose upstream gave it."""

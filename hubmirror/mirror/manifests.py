@@ -13,6 +13,7 @@ from hubmirror.cache.errors import StoreFailed, StoreFull
 from hubmirror.cache.interfaces import BlobRow, IBlobStore, IIndex, Link
 from hubmirror.errors import RegistryError, UpstreamFailure
 from hubmirror.mirror.accepting import accepts
+from hubmirror.mirror.arrivals import Arrivals
 from hubmirror.mirror.kept import (
     FOREVER,
     Freshness,
@@ -57,6 +58,7 @@ class Manifests:
     _index: IIndex
     _blobs: IBlobStore
     _rights: Rights
+    _arrivals: Arrivals
     _now: Callable[[], float]
     _fetched: Fetched
 
@@ -113,10 +115,11 @@ class Manifests:
     async def keep(self, repository: Repository, manifest: KeptManifest) -> bool:
         """Keep what ``repository``'s upstream gave; False where the disk does not let us."""
         try:
-            await self._blobs.put(manifest.digest, manifest.body)
-            row = BlobRow(manifest.digest, len(manifest.body), self._now())
-            await self._index.put_blob(row)
-            await self._index.put_link(Link(repository, manifest.digest, manifest.media_type))
+            with self._arrivals.keeping(manifest.digest):
+                await self._blobs.put(manifest.digest, manifest.body)
+                row = BlobRow(manifest.digest, len(manifest.body), self._now())
+                await self._index.put_blob(row)
+                await self._index.put_link(Link(repository, manifest.digest, manifest.media_type))
         except (StoreFull, StoreFailed) as error:
             self._log.warn("a manifest is not kept: {why}", why=str(error))
             return False

@@ -54,3 +54,15 @@ def test_those_that_never_came_are_forgotten(monkeypatch: Any) -> None:
     found.expect(lost)
     found.forget_all_but([DIGEST])
     assert (found.is_expected(DIGEST), found.is_expected(lost)) == (True, False)
+
+
+def test_what_is_just_being_kept_is_in_use() -> None:
+    """From before its file is there until its row is; it is no blob on its way, though."""
+    index: Any = Index()
+    found = Arrivals(index, lambda: 5.0)
+    with found.keeping(DIGEST), found.keeping(DIGEST):
+        assert found.is_in_use(DIGEST)
+        assert not found.is_expected(DIGEST)
+    assert not found.is_in_use(DIGEST)
+    found.expect(DIGEST)
+    assert found.is_in_use(DIGEST)

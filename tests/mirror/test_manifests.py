@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from hubmirror.naming import parse_digest
 from tests.mirror.hub import ACCEPT, Hub
 
 REPOSITORY = "library/hello"
@@ -64,3 +67,19 @@ def test_404s_are_kept_for_a_moment(hub: Hub) -> None:
     hub.edge.clock.advance(30)
     hub.get(missing, alice, ACCEPT)
     assert hub.asked() == [f"GET {missing}"]
+
+
+def test_is_in_use_while_it_is_kept(hub: Hub, monkeypatch: Any) -> None:
+    """An eviction at that very moment must not take the file of a row that is about to come."""
+    storage = hub.edge.storage
+    put, seen = storage.index.put_blob, []
+
+    def watched(row: Any) -> Any:
+        seen.append(storage.arrivals.is_in_use(row.digest))
+        return put(row)
+
+    monkeypatch.setattr(storage.index, "put_blob", watched)
+    digest = hub.put_image(REPOSITORY, "latest", b"layer")
+    hub.get(path(digest), hub.token("alice", REPOSITORY), ACCEPT)
+    assert seen == [True]
+    assert not storage.arrivals.is_in_use(parse_digest(digest))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -15,7 +14,7 @@ from hubmirror.cache.partials import PartialRow
 from hubmirror.cache.threads import shielded
 from hubmirror.naming import Digest
 
-__all__ = ["Evictor", "Partials", "resolve_size"]
+__all__ = ["Evictor", "Partials"]
 
 #: Once it has begun, eviction goes on to this share of the size, so that not every put begins
 #: it anew.
@@ -24,9 +23,6 @@ _LOW_WATER: Final = 0.95
 _ABANDONED_AFTER: Final = 24 * 3600.0
 #: When not enough could be freed, it is not tried again for so long; in seconds.
 _REST: Final = 60.0
-
-_SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,6})?)\s*(%|[kKMGT]i?B?|B)?")
-_POWERS: Final = {"": 0, "B": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
 class Partials(Protocol):
@@ -151,21 +147,3 @@ class Evictor:
         await self._index.drop_blob(digest)
         if not self._in_use(digest):  # else it is just being fetched anew
             await self._blobs.remove(digest)
-
-
-def resolve_size(setting: str, free: int, own: int) -> int:
-    """The bytes that ``setting`` means: ``500GB``, ``20 GiB``, ``1000000``, or ``80%``.
-
-    A share is of what is ``free`` on the disk and the mirror's ``own`` bytes together. ``K``,
-    ``M``, ``G`` and ``T`` alone are powers of 1024. Raises ``ValueError`` for anything else.
-    """
-    match = _SIZE.fullmatch(setting.strip())
-    if match is None:
-        raise ValueError("it is neither a size nor a share")
-    number, unit = float(match[1]), match[2] or ""
-    if unit == "%":
-        if number > 100:
-            raise ValueError("a share is at most 100%")
-        return int((free + own) * number / 100)
-    base = 1000 if unit[1:] == "B" else 1024
-    return int(number * base ** _POWERS[unit[:1].upper()])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
 import pytest_twisted
 from attrs import define, field
 from hypothesis import given
@@ -15,7 +14,7 @@ from twisted.internet.task import Clock, deferLater
 from twisted.python.threadpool import ThreadPool
 
 from hubmirror.cache.blobs import FileBlobStore
-from hubmirror.cache.eviction import Evictor, resolve_size
+from hubmirror.cache.eviction import Evictor
 from hubmirror.cache.files import Files
 from hubmirror.cache.partials import PartialRow
 from hubmirror.naming import Digest
@@ -405,33 +404,3 @@ def test_whatever_is_kept(
             assert all(store.has(*layers))
             may_go |= not is_pinned and not used & {*layers}
     assert kept <= store.max_size or not may_go
-
-
-@pytest.mark.parametrize(
-    ("setting", "size"),
-    [
-        ("80%", 800),
-        ("12.5 %", 125),
-        ("0%", 0),
-        ("1234", 1234),
-        ("12B", 12),
-        ("5kB", 5000),
-        ("5 KB", 5000),
-        ("5K", 5120),
-        ("5KiB", 5120),
-        ("1.5MiB", 1572864),
-        ("2GB", 2 * 10**9),
-        (" 2G ", 2 << 30),
-        ("3TiB", 3 << 40),
-    ],
-)
-def test_sizes(setting: str, size: int) -> None:
-    """Bytes, decimal and binary units, and shares of what is free and the mirror's own."""
-    assert resolve_size(setting, free=600, own=400) == size
-
-
-@pytest.mark.parametrize("setting", ["", "101%", "-1", "1PB", "GB", "1e9", "1 2", "5iB", "x%"])
-def test_what_is_no_size(setting: str) -> None:
-    """Anything else is an error."""
-    with pytest.raises(ValueError, match=r"it is neither|a share"):
-        resolve_size(setting, free=600, own=400)

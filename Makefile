@@ -8,7 +8,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # What the tests and the benchmark drive: a program, and Debian's package of it.
 PROGRAMS := curl=curl openssl=openssl docker-registry=docker-registry \
     dockerd=docker.io docker=docker.io containerd=containerd ctr=containerd runc=runc \
-    podman=podman skopeo=skopeo nginx=nginx wrk=wrk tinyproxy=tinyproxy-bin
+    podman=podman skopeo=skopeo nginx=nginx wrk=wrk tinyproxy=tinyproxy-bin \
+    chromium=chromium chromedriver=chromium-driver prometheus=prometheus promtool=prometheus \
+    faketime=faketime
 
 .PHONY: help run demo test lint fmt crash bench clean
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.results import Row, write
-from bench.rows import blob, cold, kept, layers, limited, loop, readers, rest, start, warm
+from bench.rows import blob, cold, counting, kept, layers, limited, loop, readers, rest, start, warm
 from bench.table import text_table
 
 Measure = Callable[[int], Row]
@@ -21,6 +21,7 @@ ROWS: Mapping[str, Measure] = {
     "loop": loop.measure,
     "kept": kept.measure,
     "warm": warm.measure,
+    "counting": counting.measure,
     "rest": rest.measure,
     "start": start.measure,
 }

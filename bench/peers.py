@@ -124,7 +124,8 @@ def serve_command(
     """The command line of a daemon before ``upstream``, without a quota."""
     program: list[str | Path] = [PYTHON, *interpreter, "-m", "hubmirror", "serve"]
     places = ["--http", "127.0.0.1:0", "--upstream", upstream, "--data", str(folder / "data")]
-    return [*program, *places, "--quota", "0", "--egress-proxy", "off", *options]
+    unlimited = ["--quota", "0", "--quota-minute", "0", "--egress-proxy", "off"]
+    return [*program, *places, *unlimited, *options]
 
 
 @frozen

@@ -14,13 +14,12 @@ from attrs import frozen
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import LoopingCall, deferLater
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
 from twisted.python.failure import Failure
-from twisted.python.threadpool import ThreadPool
 from twisted.web.resource import IResource
 
+from hubmirror.accounting import Accounting
 from hubmirror.config import Config, ConfigError
 from hubmirror.control.channel import ControlSite
 from hubmirror.control.socket import ControlSocketError, listen
@@ -31,19 +30,17 @@ from hubmirror.https import Https
 from hubmirror.listeners import Listeners
 from hubmirror.logs import make_observer
 from hubmirror.mirror.warming import Warming
-from hubmirror.options import Options
-from hubmirror.quota.daily import DailyQuota
-from hubmirror.quota.ledger import FileLedger
-from hubmirror.registry.channel import Limits
-from hubmirror.registry.site import Frontage, MirrorSite
+from hubmirror.monitor.latency import Latency
+from hubmirror.monitor.metrics import Vitals
+from hubmirror.options import Options, version
+from hubmirror.quota.quota import Quota
+from hubmirror.sites import Served, Sites
 from hubmirror.storage import Storage
 
 __all__ = ["Composed", "Daemon"]
 
 #: Between two looks at the certificate's files, in seconds.
 CERTIFICATE_CHECK: Final = 10.0
-#: Between two writes of the count to the disk, in seconds: what a power cut can lose.
-LEDGER_FLUSH: Final = 1.0
 #: The scrub begins so long after the start, which is busy enough, in seconds.
 SCRUB_AFTER: Final = 60.0
 #: Between two looks whether an outage may have ended, in seconds.
@@ -56,6 +53,7 @@ INDEX_FLUSH: Final = 5.0
 FIXED: Final = (
     "http",
     "https",
+    "monitor",
     "data",
     "log_format",
     "log_level",
@@ -63,27 +61,29 @@ FIXED: Final = (
     "finish_below",
     "max_size",
     "min_free",
+    "memory_cache",
 )
 
 
 @frozen
 class Composed:
-    """What a configuration is made into: the resources, and how to ask whether upstream answers.
+    """What a configuration is made into, and how to ask whether the upstream answers.
 
     ``probe`` fires with the status of the upstream's ``/v2/`` or fails with a
     ``RegistryError``; ``is_probe_due`` tells whether an outage may have ended; ``log_in`` tries
-    the mirror's own account; ``control`` is what an operator's commands talk to; ``close`` ends
-    what goes on behind and idle upstream connections.
+    the mirror's own account; ``control`` is what an operator's commands talk to; ``tell`` is told
+    what an operator should know; ``end_streams`` ends those who watch, and ``close`` what goes on
+    behind, and idle connections.
     """
 
-    resource: IResource
-    limits: Limits
-    frontage: Frontage
+    served: Served
     probe: Callable[[], Deferred[int]]
     is_probe_due: Callable[[], bool]
     log_in: Callable[[], Deferred[None]]
     control: IResource
     warming: Warming
+    tell: Callable[[dict[str, object]], object]
+    end_streams: Callable[[], None]
     close: Callable[[], Deferred[object]]
 
 
@@ -102,7 +102,7 @@ class Daemon(Service):
         options: Options,
         reactor: Any,
         store: Callable[[Config], Storage],
-        compose: Callable[[Config, DailyQuota, Storage], Composed],
+        compose: Callable[[Config, Quota, Storage, Vitals], Composed],
     ) -> None:
         self._options = options
         self._reactor = reactor
@@ -112,8 +112,16 @@ class Daemon(Service):
         self._https: Https | None = None
         self._control_port: Any = None
         self._loops: list[LoopingCall] = []
+        self._is_open = False
+        self._vitals = Vitals(
+            version=version(),
+            latency=Latency(),
+            connections=lambda: self._sites.clients.connections,
+            certificate_expiry=lambda: None if self._https is None else self._https.expiry(),
+            is_open=lambda: self._is_open,
+            is_draining=lambda: self._sites.clients.is_draining,
+        )
         self._scrubbing: Deferred[Any] | None = None
-        self._disk = ThreadPool(0, 1, "ledger")
 
     def setServiceParent(self, parent: Any) -> None:
         """As any service; where the parent is ``twistd``'s, its log takes our form."""
@@ -142,25 +150,25 @@ class Daemon(Service):
         config = self._config
         os.umask(0o077)  # whatever a library makes in the data folder is for its owner alone
         self._folder = DataFolder.open(config.data)
-        self._ledger = FileLedger(config.data / "quota.ledger")
-        self._quota = DailyQuota(config.quota, self._ledger, time.time)
+        self._accounting = Accounting(self._reactor, config, time.time, self._tell)
         self._storage = self._store(config)
-        self._composed = self._compose(config, self._quota, self._storage)
-        composed = self._composed
-        self._site = MirrorSite(
-            composed.resource, self._reactor, limits=composed.limits, frontage=composed.frontage
-        )
+        self._composed = composed = self._composition(config)
+        self._sites = Sites(self._reactor, composed.served)
         self._listeners = Listeners(self._reactor)
-        self._listeners.listen("http", config.http, self._site)
+        self._urls = self._listeners.listen("http", config.http, self._sites.clients)
         if config.https:
             self._https = Https(config)
-            self._listeners.listen("https", config.https, self._https.wrap(self._site))
+            wrapped = self._https.wrap(self._sites.clients)
+            self._urls += self._listeners.listen("https", config.https, wrapped)
+        self._watched = self._listeners.listen("http", config.monitor, self._sites.watchers)
         self._listeners.hold()
+
+    def _composition(self, config: Config) -> Composed:
+        return self._compose(config, self._accounting.quota, self._storage, self._vitals)
 
     def _started(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._terminate)
-        self._disk.start()
         opening = Deferred.fromCoroutine(self._storage.open())
         opening.addCallbacks(self._opened, self._not_opened)
 
@@ -173,12 +181,13 @@ class Daemon(Service):
         self._reactor.stop()
 
     def _opened(self, _: None) -> None:
+        self._is_open = True
         self._listeners.accept()
         self._listen_to_operators()
         self._composed.warming.start()
         signal.signal(signal.SIGHUP, self._hang_up)
         self._greet()
-        self._repeat(LEDGER_FLUSH, self._flush)
+        self._accounting.start()
         self._repeat(INDEX_FLUSH, self._flush_index)
         self._repeat(MAKE_ROOM, lambda: Deferred.fromCoroutine(self._storage.make_room()))
         scrub = self._storage.scrubber.run
@@ -193,10 +202,12 @@ class Daemon(Service):
         self._repeat(PROBE, self._probe_if_due)
 
     def _greet(self) -> None:
-        urls = self._listeners.urls
+        urls = self._urls
         config = self._config
         for line in greeting(urls, config.upstream, config.data, config.public_url):
             self._log.info("{line}", line=line)
+        for url in self._watched:
+            self._log.info("watched at {url}", url=url)
         for line in warnings(urls):
             self._log.warn("{line}", line=line)
         if self._https is not None:
@@ -241,11 +252,8 @@ class Daemon(Service):
         except ControlSocketError as error:
             self._log.warn("no command can reach this daemon: {why}", why=str(error))
 
-    def _flush(self) -> Deferred[None]:
-        flushed = deferToThreadPool(self._reactor, self._disk, self._ledger.flush)
-        return flushed.addErrback(
-            lambda failure: self._log.failure("the count can't be written", failure=failure)
-        )
+    def _tell(self, event: dict[str, object]) -> None:
+        self._composed.tell(event)
 
     def _flush_index(self) -> Deferred[None]:
         return self._storage.flush().addErrback(
@@ -259,7 +267,7 @@ class Daemon(Service):
 
     def _cut(self, _signal: int, _frame: FrameType | None) -> None:
         """A second one: whoever sends it does not want to wait."""
-        self._reactor.callFromThread(self._site.cut)
+        self._reactor.callFromThread(self._sites.cut)
 
     def _hang_up(self, _signal: int, _frame: FrameType | None) -> None:
         self._reactor.callFromThread(self._reload)
@@ -267,7 +275,7 @@ class Daemon(Service):
     def _reload(self) -> None:
         try:
             config = self._options.reload().config
-            composed = self._compose(config, self._quota, self._storage)
+            composed = self._composition(config)
             if self._https is not None:
                 self._https.reload(config)
         except ConfigError as error:
@@ -284,10 +292,8 @@ class Daemon(Service):
                 self._log.warn("{key} has changed: that needs a restart", key=name)
         self._composed.close()
         self._config, self._composed = config, composed
-        self._quota.limit = config.quota
-        self._site.resource = composed.resource
-        self._site.limits = composed.limits
-        self._site.frontage = composed.frontage
+        self._accounting.reload(config)
+        self._sites.serve(composed.served)
         self._control.resource = composed.control
         composed.warming.start()
         self._log.info("the configuration has been read again and is in force")
@@ -296,13 +302,13 @@ class Daemon(Service):
         await self._listeners.stop()
         if self._control_port is not None:
             await self._control_port.stopListening()
-        await self._site.drain(self._config.shutdown_grace)
+        self._composed.end_streams()
+        await self._sites.drain(self._config.shutdown_grace)
         await self._composed.close()
         for loop in self._loops:
             loop.stop()
         if self._scrubbing is not None:
             self._scrubbing.cancel()
         await self._storage.close()
-        self._disk.stop()
-        self._ledger.close()
+        self._accounting.close()
         self._folder.close()

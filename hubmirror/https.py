@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
+from OpenSSL import SSL
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger
 
@@ -33,6 +35,10 @@ class Https:
         """``factory`` within TLS."""
         return self._tls.wrap(factory)
 
+    def secure(self, connected: socket.socket) -> SSL.Connection:
+        """TLS with the certificate in force, on a client's connection."""
+        return self._tls.secure(connected)
+
     def reload(self, config: Config) -> None:
         """Go over to what ``config`` has; raises ``CertificateError``, and all stays then."""
         self._tls.reload(_source(config))
@@ -45,6 +51,10 @@ class Https:
                 self._log.info("the certificate has changed: new connections get the new one")
         except CertificateError as error:
             self._log.error("the certificate in force stays: {why}", why=str(error))
+
+    def expiry(self) -> float:
+        """When the certificate in force ends, in seconds since the epoch."""
+        return self._tls.pair.chain[0].not_valid_after_utc.timestamp()
 
     def warnings(self) -> Sequence[str]:
         """What is wrong with the certificate in force, though it can be used."""

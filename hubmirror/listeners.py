@@ -12,6 +12,8 @@ from twisted.internet.interfaces import IProtocolFactory
 
 from hubmirror.config import ListenAddress
 from hubmirror.errors import HubmirrorError
+from hubmirror.transport.ports import TLSPort
+from hubmirror.transport.tls import Secure
 
 __all__ = ["ListenError", "Listeners"]
 
@@ -24,25 +26,31 @@ class ListenError(HubmirrorError):
 
 
 class Listeners:
-    """Listening ports of ``reactor``, an ``IReactorTCP``.
-
-    ``urls`` tells each, with the port that it really has.
-    """
+    """Listening ports of ``reactor``, an ``IReactorTCP``."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._ports: list[Any] = []
-        self.urls: list[str] = []
 
     def listen(
-        self, scheme: str, addresses: Iterable[ListenAddress], factory: IProtocolFactory
-    ) -> None:
-        """Listen on every one of ``addresses``; raises ``ListenError`` at the first that fails."""
+        self,
+        scheme: str,
+        addresses: Iterable[ListenAddress],
+        factory: IProtocolFactory,
+        secure: Secure | None = None,
+    ) -> list[str]:
+        """Listen on every one of ``addresses``; the URLs, with the ports that they really have.
+
+        ``secure`` begins TLS on each connection; None: they stay plain. Raises ``ListenError`` at
+        the first address that fails.
+        """
+        urls = []
         for address in addresses:
             for host in _interfaces(address):
-                port = self._listen(scheme, host, address.port, factory)
+                port = self._listen(scheme, host, address.port, factory, secure)
                 self._ports.append(port)
-                self.urls.append(f"{scheme}://{_authority(host, port.getHost().port)}")
+                urls.append(f"{scheme}://{_authority(host, port.getHost().port)}")
+        return urls
 
     def hold(self) -> None:
         """Let connections wait in the kernel until ``accept``."""
@@ -59,13 +67,19 @@ class Listeners:
         for port in self._ports:
             await maybeDeferred(port.stopListening)
 
-    def _listen(self, scheme: str, host: str, port: int, factory: IProtocolFactory) -> Any:
+    def _listen(
+        self, scheme: str, host: str, number: int, factory: IProtocolFactory, secure: Secure | None
+    ) -> Any:
         try:
-            return self._reactor.listenTCP(port, factory, backlog=BACKLOG, interface=host)
+            if secure is None:
+                return self._reactor.listenTCP(number, factory, backlog=BACKLOG, interface=host)
+            port = TLSPort(number, factory, secure, self._reactor, BACKLOG, host)
+            port.startListening()
+            return port
         except CannotListenError as error:
             reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
             raise ListenError(
-                f"cannot listen on {scheme}://{_authority(host, port)}: {reason}"
+                f"cannot listen on {scheme}://{_authority(host, number)}: {reason}"
             ) from error
 
 

@@ -7,25 +7,33 @@ stand for its message. Source of the time's form: RFC 3339.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import TextIO
+from functools import lru_cache
+from typing import Any, Final, TextIO
 from urllib.parse import urlsplit, urlunsplit
 
 from twisted.logger import (
     FileLogObserver,
     FilteringLogObserver,
+    ILogFilterPredicate,
     ILogObserver,
     LogEvent,
     LogLevel,
     LogLevelFilterPredicate,
     formatEvent,
 )
+from zope.interface import implementer
 
 __all__ = ["make_observer", "redact"]
 
 #: Twisted's own news (factories that start, clients that time out) is for debugging.
 _NOISY = ("twisted", "log_legacy")
+#: What needs no quotes, for sure: printable ASCII without space, quotation mark and equals sign.
+_WORD = re.compile(r"[!#-<>-~]+")
+#: Of how many pairs of level and namespace it is remembered whether they are wanted.
+_REMEMBERED: Final = 1024
 
 
 def make_observer(log_format: str, level: str, stream: TextIO) -> ILogObserver:
@@ -40,7 +48,8 @@ def make_observer(log_format: str, level: str, stream: TextIO) -> ILogObserver:
         for namespace in _NOISY:
             predicate.setLogLevelForNamespace(namespace, LogLevel.warn)
     line = _as_json if log_format == "json" else _as_text
-    return FilteringLogObserver(FileLogObserver(stream, _encodable(line, stream)), [predicate])
+    observer = FileLogObserver(stream, _encodable(line, stream))
+    return FilteringLogObserver(observer, [_Remembering(predicate)])
 
 
 def redact(url: str) -> str:
@@ -56,6 +65,19 @@ def redact(url: str) -> str:
     query = "&".join(f"{name}=..." if equals else "..." for name, equals in names)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=host, query=query, fragment=""))
+
+
+@implementer(ILogFilterPredicate)
+class _Remembering:
+    """A predicate that looks at level and namespace alone, asked once for each pair of them."""
+
+    def __init__(self, predicate: LogLevelFilterPredicate) -> None:
+        self._is_wanted = lru_cache(_REMEMBERED)(
+            lambda level, namespace: predicate({"log_level": level, "log_namespace": namespace})
+        )
+
+    def __call__(self, event: LogEvent) -> Any:
+        return self._is_wanted(event.get("log_level"), event.get("log_namespace"))
 
 
 def _as_text(event: LogEvent) -> str:
@@ -105,6 +127,8 @@ def _pairs(access: dict[str, object]) -> str:
 
 def _quoted(value: str) -> str:
     """``value`` as it is where it reads as one word, else as a JSON string."""
+    if _WORD.fullmatch(value):
+        return value
     is_word = value.isprintable() and not any(sign in value for sign in ' "=') and value
     return value if is_word else json.dumps(value, ensure_ascii=False)
 

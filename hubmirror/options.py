@@ -9,7 +9,7 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,7 +18,7 @@ from twisted.python.usage import UsageError
 
 from hubmirror.config import CONFIG_FILE, SETTINGS, ConfigError, Loaded, Setting, load
 
-__all__ = ["Options"]
+__all__ = ["Options", "version"]
 
 #: Exit status of a command line or a configuration that can't be used.
 BAD_USAGE = 2
@@ -35,7 +35,8 @@ class Options(TwistedOptions):
     longdesc = (
         "Each option is also a key of the configuration file and an environment variable:"
         " --public-url is public_url and HUBMIRROR_PUBLIC_URL. A flag counts before a variable,"
-        " a variable before the file. Lists may be written with commas."
+        " a variable before the file. Lists may be written with commas. Tables, such as"
+        " [networks], are for the file alone."
     )
 
     def __init__(
@@ -83,11 +84,16 @@ class Options(TwistedOptions):
 
     def opt_version(self) -> None:
         """Print the version and exit."""
-        try:
-            print(f"hubmirror {version('hubmirror')}")
-        except PackageNotFoundError:
-            print("hubmirror, not installed")
+        print(f"hubmirror {version()}")
         sys.exit(0)
+
+
+def version() -> str:
+    """The installed version, or that there is none."""
+    try:
+        return metadata.version("hubmirror")
+    except metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def _flag_method(setting: Setting) -> Callable[[Options, str], None]:
@@ -106,7 +112,7 @@ def _flag_method(setting: Setting) -> Callable[[Options, str], None]:
     return take
 
 
-for _setting in (CONFIG_FILE, *SETTINGS):
+for _setting in (CONFIG_FILE, *(one for one in SETTINGS if not one.is_table)):
     setattr(Options, f"opt_{_setting.name}", _flag_method(_setting))
 
 

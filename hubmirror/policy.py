@@ -23,9 +23,10 @@ from hubmirror.mirror.rights import Rights
 from hubmirror.mirror.tags import Tags, TagTimes
 from hubmirror.naming import Repository, Scope
 from hubmirror.question import BlobRequest, Question
-from hubmirror.quota.daily import DailyQuota
+from hubmirror.quota.quota import Quota
 from hubmirror.storage import Storage
 from hubmirror.tokens.grants import Grants
+from hubmirror.tokens.holders import Holders
 from hubmirror.tokens.issuer import Issuer
 from hubmirror.tokens.own import OwnTokens
 from hubmirror.tokens.proxy import TokenProxy
@@ -60,7 +61,7 @@ def compose_policy(
     clock: IReactorTime,
     now: Callable[[], float],
     config: Config,
-    quota: DailyQuota,
+    quota: Quota,
     storage: Storage,
     client: UpstreamClient,
     registry: RemoteRegistry,
@@ -103,9 +104,11 @@ def compose_policy(
         config.stale_for,
         config.when_deleted == "keep",
     )
-    tokens = TokenProxy(client, registry, library_prefix=config.uses_library_prefix)
+    holders = Holders(now)
+    tokens = TokenProxy(client, registry, holders, library_prefix=config.uses_library_prefix)
     mirror = Mirror(
         quota,
+        holders,
         origin,
         Doorway(tokens, issuer, patience, index, is_open_mirror=is_account),
         manifests,
@@ -114,7 +117,8 @@ def compose_policy(
         Listings(index, rights, flights, patience, now, times),
         Negatives(config.negative_ttl, now),
         prefetch,
-        config.cache,
+        keeps=config.cache,
+        is_account=is_account,
     )
     return Policy(mirror, own, patience, issuer)
 

@@ -7,6 +7,7 @@ them knows HTTP's bytes.
 from __future__ import annotations
 
 import os
+from enum import IntEnum
 
 from attrs import field, frozen
 from twisted.internet.defer import Deferred
@@ -28,6 +29,7 @@ __all__ = [
     "IGrowingFile",
     "IStream",
     "ManifestRequest",
+    "Outcome",
     "Ping",
     "Preflight",
     "Question",
@@ -218,6 +220,25 @@ class Question:
     no_cache: bool = False
 
 
+class Outcome(IntEnum):
+    """How a question came out, in the order in which outcomes are kept.
+
+    From what is kept; from the upstream; from what is kept though it may be outdated; refused
+    by a limit; failed.
+    """
+
+    HIT = 0
+    MISS = 1
+    STALE = 2
+    REFUSED = 3
+    ERROR = 4
+
+    @property
+    def label(self) -> str:
+        """As JSON, metrics and people have it."""
+        return self.name.lower()
+
+
 Body = bytes | FileSlice | GrowingSlice | IStream
 
 
@@ -225,13 +246,15 @@ Body = bytes | FileSlice | GrowingSlice | IStream
 class Answer:
     """One response. ``headers`` are end-to-end ones; framing is ``registry/``'s.
 
-    ``upstream_seconds`` is what the upstream took to its headers, for the access log.
+    ``upstream_seconds`` is what the upstream took to its headers, for the access log. An answer
+    is a hit unless whoever makes it says otherwise.
     """
 
     status: int
     headers: Headers = ()
     body: Body = field(default=b"", repr=False)
     upstream_seconds: float | None = None
+    outcome: Outcome = Outcome.HIT
 
     def header(self, name: str) -> str | None:
         """The first field called ``name``, in any case."""

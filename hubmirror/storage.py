@@ -17,6 +17,7 @@ from hubmirror.cache.errors import StoreFailed
 from hubmirror.cache.eviction import Evictor
 from hubmirror.cache.files import Files
 from hubmirror.cache.index import SQLiteIndex
+from hubmirror.cache.memory import Memory, RememberingBlobs, RememberingIndex
 from hubmirror.cache.partials import PartialStore
 from hubmirror.cache.scrub import Scrubber
 from hubmirror.config import Share
@@ -56,7 +57,10 @@ class Room:
 
 
 class Storage:
-    """Stores, index and fetches. ``now`` is in seconds since the epoch."""
+    """Stores, index and fetches. ``now`` is in seconds since the epoch.
+
+    ``index`` and ``blobs`` remember what was read, up to ``memory_cache`` bytes.
+    """
 
     _log = Logger()
 
@@ -68,15 +72,19 @@ class Storage:
         limits: FetchLimits,
         pools: Pools,
         room: Room,
+        memory_cache: int = 64 * 1024 * 1024,
     ) -> None:
         self._folder = folder
         self._now = now
         self._room = room
         self.pools = pools
         threads = (reactor, pools.disk, pools.hashing)
-        self.blobs = FileBlobStore(folder, Files(), *threads)
+        memory = Memory(memory_cache)
+        self._blob_files = FileBlobStore(folder, Files(), *threads)
+        self.blobs = RememberingBlobs(self._blob_files, memory)
         self.partials = PartialStore(folder, Files(), *threads)
-        self.index = SQLiteIndex(reactor, pools.sqlite, folder, now)
+        self._rows = SQLiteIndex(reactor, pools.sqlite, folder, now)
+        self.index = RememberingIndex(self._rows, memory)
         self.arrivals = Arrivals(ForgivingIndex(self.index), now)
         self.fetcher = Fetcher(self.partials, reactor, self.arrivals.committed, limits=limits)
         self.scrubber = Scrubber(self.index, self.blobs, reactor)
@@ -89,10 +97,10 @@ class Storage:
         """
         for pool in self.pools.all():
             pool.start()
-        await self.blobs.sweep()
+        await self._blob_files.sweep()
         await self.partials.sweep()
-        await self.index.open()
-        await self.index.rebuild(self.blobs.all())
+        await self._rows.open()
+        await self._rows.rebuild(self._blob_files.all())
         _count, kept = await self.index.total()
         self.evictor = Evictor(
             self.index,
@@ -110,7 +118,7 @@ class Storage:
         try:
             await self.fetcher.close()
             await self.partials.settled()
-            await self.index.close()
+            await self._rows.close()
         except StoreFailed as error:
             self._log.warn("not all could be written at the end: {why}", why=str(error))
         finally:
@@ -134,4 +142,4 @@ class Storage:
 
     def flush(self) -> Deferred[None]:
         """Write the times at which blobs were asked for."""
-        return self.index.flush()
+        return self._rows.flush()

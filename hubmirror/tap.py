@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,24 +24,21 @@ from hubmirror.errors import HubmirrorError
 from hubmirror.fetching.fetch import FetchLimits
 from hubmirror.mirror.pulling import Puller
 from hubmirror.mirror.warming import Warming
-from hubmirror.monitor.metrics import Counts, MetricsResource
-from hubmirror.monitor.page import Page
-from hubmirror.monitor.quota import QuotaResource
+from hubmirror.monitor.metrics import Vitals
+from hubmirror.monitoring import compose_monitor
 from hubmirror.options import Options
 from hubmirror.policy import compose_policy
 from hubmirror.question import Client, Ping, Question
-from hubmirror.quota.daily import DailyQuota
+from hubmirror.quota.quota import Quota
+from hubmirror.quota.tally import Tally
 from hubmirror.registry.api import Api, Token
 from hubmirror.registry.channel import Limits
 from hubmirror.registry.paths import PathGrammar
-from hubmirror.registry.request import public_url_of
 from hubmirror.registry.root import Root
 from hubmirror.registry.site import Frontage
+from hubmirror.sites import Served
 from hubmirror.storage import Pools, Room, Storage
-from hubmirror.tokens.credentials import LoginStatus
-from hubmirror.tokens.own import OwnTokens
 from hubmirror.transport.bodies import Bodies
-from hubmirror.transport.reading import cached_first
 from hubmirror.upstream.agent import make_agent, make_pool
 from hubmirror.upstream.breaker import Breaker
 from hubmirror.upstream.client import TimeLimits, UpstreamClient, http_client
@@ -51,6 +47,7 @@ from hubmirror.upstream.guard import AddressGuard
 from hubmirror.upstream.pacing import Pacing
 from hubmirror.upstream.registry import RemoteRegistry
 from hubmirror.upstream.resolver import GuardedResolver
+from hubmirror.webhook import Webhook, open_webhook
 
 __all__ = ["Options", "makeService"]
 
@@ -67,28 +64,34 @@ def store(reactor: Any, config: Config) -> Storage:
     """What is kept, for as long as the daemon runs."""
     limits = FetchLimits(connections=config.connections_per_blob, finish_below=config.finish_below)
     room = Room(config.max_size, config.min_free)
-    return Storage(reactor, config.data, time.time, limits, Pools(), room)
+    return Storage(
+        reactor, config.data, time.time, limits, Pools(), room, memory_cache=config.memory_cache
+    )
 
 
-def compose(reactor: Any, config: Config, quota: DailyQuota, storage: Storage) -> Composed:
+def compose(
+    reactor: Any, config: Config, quota: Quota, storage: Storage, vitals: Vitals
+) -> Composed:
     """All that ``config`` decides about, from the upstream's connections up to the resources."""
     breaker = Breaker(reactor)
-    client, pool = _upstream_client(reactor, config, breaker)
+    client, pool = _upstream_client(reactor, config, breaker, quota.tally)
     registry = RemoteRegistry(client, config.upstream)
     policy = compose_policy(reactor, time.time, config, quota, storage, client, registry)
     disk = storage.pools.disk
-    read = cached_first(lambda *what: deferToThreadPool(reactor, disk, os.pread, *what))
-    bodies = Bodies(read)
+    bodies = Bodies(lambda *what: deferToThreadPool(reactor, disk, os.pread, *what))
     grammar = PathGrammar(_registry_name(config), config.uses_library_prefix)
-    root = Root(
-        {
-            b"": Page(quota, config.upstream, public_url_of),
-            b"metrics": MetricsResource(quota, _counts(storage)),
-            b"quota": QuotaResource(quota, _login_status(config, policy.own)),
-            b"token": Token(policy.mirror, bodies),
-            b"v2": Api(policy.mirror, bodies, grammar),
-        }
+    frontage = _frontage(config)
+    login = policy.own.status if config.auth == "mirror" else None
+    monitor = compose_monitor(
+        reactor, time.time, config, quota, storage, breaker, login, frontage, vitals
     )
+    api = {
+        b"token": Token(policy.mirror, bodies, vitals.latency.observe),
+        b"v2": Api(policy.mirror, bodies, grammar, vitals.latency.observe),
+        **monitor.health,
+    }
+    watched = {**monitor.pages, **monitor.health}
+    resource = {**api, b"": monitor.setup} if config.monitor else {**api, **watched}
 
     names = ImageNames(_registry_name(config), config.uses_library_prefix)
     puller = Puller(policy.mirror.answer, bodies, policy.credential)
@@ -103,28 +106,32 @@ def compose(reactor: Any, config: Config, quota: DailyQuota, storage: Storage) -
         make_room=storage.room_for,
         now=time.time,
         puller=puller,
+        quota=partial(monitor.reporter.now, names=True),
     )
+    webhook = _webhook(reactor, config)
 
     async def close() -> None:
         warming.stop()
         policy.close()
+        if webhook is not None:
+            await webhook.close()
         await pool.closeCachedConnections()
 
     return Composed(
-        resource=root,
-        limits=_limits(config),
-        frontage=_frontage(config),
+        served=Served(Root(resource), Root(watched), _limits(config), frontage),
         probe=partial(_probe, registry),
         is_probe_due=partial(breaker.is_probe_due, config.upstream),
         log_in=lambda: Deferred.fromCoroutine(policy.own.log_in()),
         control=make_root(operations),
         warming=warming,
+        tell=(lambda _event: None) if webhook is None else webhook.tell,
+        end_streams=monitor.close,
         close=lambda: Deferred.fromCoroutine(close()),
     )
 
 
 def _upstream_client(
-    reactor: Any, config: Config, breaker: Breaker
+    reactor: Any, config: Config, breaker: Breaker, tally: Tally
 ) -> tuple[UpstreamClient, HTTPConnectionPool]:
     guard = AddressGuard(config.allow_private, [urlsplit(config.upstream).hostname or ""])
     pool = make_pool(reactor)
@@ -143,7 +150,7 @@ def _upstream_client(
     limits = TimeLimits(response=config.response_timeout, stall=config.stall_timeout)
     pacing = Pacing(reactor)
     client = UpstreamClient(
-        http_client(agent), reactor, limits, pacing, config.retries, breaker=breaker
+        http_client(agent), reactor, limits, pacing, config.retries, breaker=breaker, tally=tally
     )
     return client, pool
 
@@ -179,18 +186,12 @@ def _registry_name(config: Config) -> str:
     return "docker.io" if config.is_docker_hub else urlsplit(config.upstream).netloc
 
 
-def _counts(storage: Storage) -> Counts:
-    fetcher, scrubber = storage.fetcher, storage.scrubber
-    return Counts(
-        not_kept=lambda: fetcher.not_kept,
-        wrong_digests=lambda: fetcher.wrong_digests,
-        rotten=lambda: scrubber.rotten,
-        fetches=lambda: len(fetcher.running()),
+def _webhook(reactor: Any, config: Config) -> Webhook | None:
+    if config.webhook_url is None:
+        return None
+    return open_webhook(
+        reactor, config.webhook_url, egress=_egress(config), upstream_ca=config.upstream_ca
     )
-
-
-def _login_status(config: Config, own: OwnTokens) -> Callable[[], LoginStatus] | None:
-    return own.status if config.auth == "mirror" else None
 
 
 async def _ping(registry: RemoteRegistry) -> int:

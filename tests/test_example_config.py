@@ -6,14 +6,16 @@ import re
 import sys
 from pathlib import Path
 
-from hubmirror.config import SETTINGS, load
+from hubmirror.config import SETTINGS, Config, ListenAddress, load
+from hubmirror.quota.rules import ClientLimits, Reserve
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-EXAMPLE = Path(__file__).parent.parent / "etc" / "hubmirror.toml"
+ROOT = Path(__file__).parent.parent
+EXAMPLE = ROOT / "etc" / "hubmirror.toml"
 
 
 def uncommented() -> str:
@@ -36,6 +38,35 @@ def test_the_example_loads_when_uncommented(tmp_path: Path) -> None:
     path = tmp_path / "hubmirror.toml"
     path.write_text(uncommented(), encoding="utf-8")
     assert load({"config": str(path)}, {}, uid=0).config == load({}, {}, uid=0).config
+
+
+def loaded(folder: Path, text: str) -> Config:
+    """The configuration that a file with ``text`` makes, and the files that it may name."""
+    path = folder / "hubmirror.toml"
+    path.write_text(text, encoding="utf-8")
+    (folder / "monitor-token").write_text("0123456789abcdef")
+    (folder / "monitor-token").chmod(0o600)
+    return load({"config": str(path)}, {}, uid=0).config
+
+
+def test_the_tables_in_the_comments_of_the_example_load(tmp_path: Path) -> None:
+    """They stand there indented; each is one that the quota takes."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+    tables = re.findall(r"(?m)^#   (\[.+\]\n(?:#   .+\n)+)", text)
+    config = loaded(tmp_path, re.sub(r"(?m)^#   ", "", "".join(tables)))
+    assert set(config.networks) == {"ci", "production"}
+    assert config.quota_client == (ClientLimits("ci", None, 20000, 300, 200 * 2**30, 5 * 2**30),)
+    assert config.quota_reserve == (Reserve(20, ("production",), ("release-bot",)),)
+
+
+def test_the_quota_of_the_readme_loads(tmp_path: Path) -> None:
+    """Copied from there, it is what the text says of it."""
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("\n## The quota\n")[2]
+    blocks = re.findall(r"(?ms)^```toml\n(.*?)^```$", section.partition("\n## ")[0])
+    config = loaded(tmp_path, "".join(blocks))
+    assert [one.network for one in config.quota_client] == ["ci", None]
+    assert [one.name for one in config.quota_reserve] == ["production, release-bot"]
+    assert config.monitor == (ListenAddress("10.0.0.5", 5001),)
 
 
 def test_every_key_of_the_example_has_a_comment() -> None:

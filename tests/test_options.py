@@ -29,9 +29,21 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str, **environ: str)
 def test_every_setting_has_a_flag_with_its_help() -> None:
     """The help lists each flag; its text is the table's."""
     options = Options(environ={})
-    for setting in (CONFIG_FILE, *SETTINGS):
+    for setting in (CONFIG_FILE, *(one for one in SETTINGS if not one.is_table)):
         assert options.docs[setting.flag.removeprefix("--")].startswith(setting.help)
         assert setting.flag in str(options)
+
+
+def test_tables_have_no_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    """The help has none of them; whoever writes one is told that the file holds it."""
+    written = str(Options(environ={}))
+    tables = [setting for setting in SETTINGS if setting.is_table]
+    assert tables
+    assert not [setting.flag for setting in tables if f"{setting.flag}=" in written]
+    lines = refused(capsys, *(f"{setting.flag}=x" for setting in tables))
+    assert [line.split("; ")[0] for line in lines] == [
+        f"hubmirror: {setting.flag}: only the file can hold it" for setting in tables
+    ]
 
 
 def test_flags_reach_the_configuration() -> None:

@@ -12,9 +12,15 @@ from twisted.plugin import getPlugins
 
 from hubmirror.config import load
 from hubmirror.errors import UpstreamFailure
-from hubmirror.quota.daily import DailyQuota
+from hubmirror.monitor.metrics import Vitals
+from hubmirror.quota.books import MemoryBooks
+from hubmirror.quota.history import MemoryHistory
 from hubmirror.quota.ledger import MemoryLedger
+from hubmirror.quota.quota import Quota
+from hubmirror.quota.rules import Rules
 from hubmirror.tap import Options, compose, makeService, store
+
+WATCHED = [b"healthz", b"metrics", b"openapi.json", b"quota", b"readyz"]
 
 
 def test_twistd_finds_it() -> None:
@@ -43,13 +49,33 @@ async def test_composes_what_the_configuration_says(reactor: Any, tmp_path: Path
         "data": str(tmp_path),
     }
     config = load(flags, {}).config
-    quota = DailyQuota(0, MemoryLedger(), lambda: 0.0)
-    composed = compose(reactor, config, quota, store(reactor, config))
-    assert composed.limits.idle_timeout == 9
-    assert composed.frontage.public_url == "https://hub.example"
-    assert [str(network) for network in composed.frontage.trusted_proxies] == ["192.0.2.0/24"]
-    names = composed.resource.listNames()  # type: ignore[attr-defined]
-    assert sorted(names) == [b"", b"metrics", b"quota", b"token", b"v2"]
+    quota = Quota(Rules(), MemoryLedger(), MemoryHistory(), MemoryBooks(), lambda: 0.0)
+    composed = compose(reactor, config, quota, store(reactor, config), Vitals())
+    served = composed.served
+    assert served.limits.idle_timeout == 9
+    assert served.frontage.public_url == "https://hub.example"
+    assert [str(network) for network in served.frontage.trusted_proxies] == ["192.0.2.0/24"]
+    names = served.resource.listNames()  # type: ignore[attr-defined]
+    assert sorted(names) == [b"", *WATCHED, b"token", b"v2"]
     with pytest.raises(UpstreamFailure, match=r"127\.0\.0\.1"):
         await composed.probe()
+    await composed.close()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_listener_of_its_own_takes_what_is_watched(reactor: Any, tmp_path: Path) -> None:
+    """Where clients pull only health and the set-up stay."""
+    flags = {
+        "upstream": "http://127.0.0.1:9",
+        "retries": "0",
+        "monitor": "127.0.0.1:0",
+        "data": str(tmp_path),
+    }
+    config = load(flags, {}).config
+    quota = Quota(Rules(), MemoryLedger(), MemoryHistory(), MemoryBooks(), lambda: 0.0)
+    composed = compose(reactor, config, quota, store(reactor, config), Vitals())
+    clients: Any = composed.served.resource
+    watchers: Any = composed.served.monitor
+    assert sorted(clients.listNames()) == [b"", b"healthz", b"readyz", b"token", b"v2"]
+    assert sorted(watchers.listNames()) == [b"", *WATCHED]
     await composed.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,17 +12,17 @@ from attrs import frozen
 from bench.comparing import by_peer, compared
 from bench.content import MANIFEST_TYPE, NAME, TAG, Blob, Content
 from bench.peers import CACHES, Hub, Running, new
-from bench.processes import find_program
 from bench.reading import body_of, timed_get
 from bench.results import Row
 from bench.rows.cold import LENGTH
+from bench.wrk import manifests_a_second
 
 __all__ = ["measure"]
 
 #: Downloads in one sample: CPU time comes in steps of 10 ms.
 REPEATS = 5
-#: For the manifests: wrk's connections, and its seconds a sample.
-CONNECTIONS, SECONDS = 8, 2
+#: For the manifests: wrk's seconds a sample.
+SECONDS = 2
 
 
 @frozen
@@ -82,22 +80,10 @@ def _sample(cache: Running, blob: Blob) -> _Sample:
     rate = gigabytes / (time.perf_counter() - began)
     cpu = (cache.cpu_seconds() - spent) / gigabytes
     spent = cache.cpu_seconds()
-    manifests = _asked_by_wrk(_manifest(cache))
+    manifests = manifests_a_second(_manifest(cache), SECONDS)
     each = (cache.cpu_seconds() - spent) / (manifests * SECONDS)
     return _Sample(rate, cpu, manifests, each * 1000)
 
 
 def _manifest(cache: Running) -> str:
     return f"{cache.url}/v2/{NAME}/manifests/{TAG}"
-
-
-def _asked_by_wrk(url: str) -> float:
-    """How many answers a second wrk got; raises ``RuntimeError`` where some were errors."""
-    options = ("-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-H", f"Accept: {MANIFEST_TYPE}", url)
-    done = subprocess.run(
-        (find_program("wrk"), *options), capture_output=True, text=True, check=True
-    )
-    found = re.search(r"^Requests/sec:\s+([\d.]+)$", done.stdout, re.MULTILINE)
-    if found is None or "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
-        raise RuntimeError(f"{url}: {done.stdout}")
-    return float(found[1])

@@ -25,6 +25,9 @@ CIPHERS: Final = b":".join(
 
 HTTP_1_1: Final = b"http/1.1"
 
+#: SSL_CTX_set_mode(3): pyOpenSSL sets it, and has no name for it.
+ENABLE_PARTIAL_WRITE: Final = 0x1
+
 
 def server_context(pair: KeyPair) -> SSL.Context:
     """A context for any number of server connections; sessions resume within it only.
@@ -37,6 +40,7 @@ def server_context(pair: KeyPair) -> SSL.Context:
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_options(SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_COMPRESSION)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # half the memory of an idle connection
+    context.clear_mode(ENABLE_PARTIAL_WRITE)  # a large write is one call, not one for each 16 KiB
     context.set_cipher_list(CIPHERS)
     # RFC 7301 would end the handshake of a client that offers only other protocols. Those we
     # know of speak HTTP/1.1 all the same, so it goes on without ALPN, as with nginx until 1.21.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from OpenSSL import SSL
 from twisted.internet.interfaces import (
     IOpenSSLContextFactory,
@@ -41,6 +43,12 @@ class ServerTLS:
         """A factory whose connections speak TLS, and ``factory``'s protocol within it."""
         wrapped: IProtocolFactory = TLSMemoryBIOFactory(self, False, factory)
         return wrapped
+
+    def secure(self, connected: socket.socket) -> SSL.Connection:
+        """The server's side of TLS on ``connected``, which shakes hands when it is asked to."""
+        connection = SSL.Connection(self._context, connected)
+        connection.set_accept_state()
+        return connection
 
     def changed(self) -> bool:
         """Whether the source looks other than when it was last read, with success or not."""

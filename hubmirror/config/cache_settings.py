@@ -42,6 +42,9 @@ CACHE_SETTINGS: tuple[Setting, ...] = (
         "bytes, text such as 50GiB or 50GB, or a share such as 80%",
     ),
     size_setting("min_free", "1GiB", "How much of the disk is left free, whatever max_size says."),
+    size_setting(
+        "memory_cache", "64MiB", "How much of what was asked for lately is kept in memory, too."
+    ),
     lifetime_setting("tag_ttl", "5m", "How long a tag is answered without asking upstream."),
     lifetime_setting(
         "stale_while_revalidate",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from attrs import field, frozen
@@ -13,7 +13,7 @@ from hubmirror.config.addresses import cut_login
 from hubmirror.config.files import parse_login
 from hubmirror.config.nearest import nearest
 from hubmirror.config.problems import Problem
-from hubmirror.config.settings import CONFIG_FILE, SETTINGS, VARIABLE_PREFIX
+from hubmirror.config.settings import CONFIG_FILE, SETTINGS, VARIABLE_PREFIX, Setting
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -26,15 +26,25 @@ __all__ = ["UPSTREAM_LOGIN", "Layer", "defaults", "fallbacks", "file", "flags", 
 #: values may know it.
 UPSTREAM_LOGIN = f"{VARIABLE_PREFIX}UPSTREAM_LOGIN"
 
-#: What Kubernetes puts into every container beside a Service called ``hubmirror``.
-_SERVICE_LINK = re.compile(r"HUBMIRROR_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_\d+_[A-Z_]+)?)")
+#: What Kubernetes puts into every container beside a Service called ``hubmirror``, or
+#: ``hubmirror-monitor``.
+_SERVICE_LINK = re.compile(
+    r"HUBMIRROR_(?:[A-Z0-9_]+?_)??"
+    r"(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_\d+_[A-Z_]+|(?P<url>PORT))"
+)
+
+#: Those that flags and variables can hold.
+_PLAIN = tuple(setting for setting in (*SETTINGS, CONFIG_FILE) if not setting.is_table)
+_TABLES = {setting.name: setting for setting in SETTINGS if setting.is_table}
+_SPELLINGS = {spelling: setting.name for setting in SETTINGS for spelling in setting.spellings}
 
 
 @frozen
 class Layer:
     """Raw values by a setting's name, each with its source; ``folder`` is where paths start.
 
-    Values that are empty text do not count as set. ``problems`` are names that are no setting.
+    Values that are empty text do not count as set. ``problems`` are names that are no setting, or
+    none that can stand there. ``keys`` are the names that were spelled in another way.
     ``proxy_login`` is the user and the password that stood in an ``egress_proxy``,
     ``upstream_login`` what ``HUBMIRROR_UPSTREAM_LOGIN`` holds.
     """
@@ -43,6 +53,7 @@ class Layer:
     sources: Mapping[str, str]
     folder: Path
     problems: tuple[Problem, ...] = ()
+    keys: Mapping[str, str] = field(factory=dict)
     proxy_login: tuple[str, str] | None = field(default=None, repr=False)
     upstream_login: tuple[str, str] | None = field(default=None, repr=False)
 
@@ -50,30 +61,40 @@ class Layer:
 def flags(given: Mapping[str, object], folder: Path) -> Layer:
     """The layer of flags, by a setting's name."""
     sources = {name: f"flag {_flag(name)}" for name in given}
-    known = {setting.name for setting in (*SETTINGS, CONFIG_FILE)}
+    known = {setting.name: setting.flag for setting in _PLAIN}
     problems = (
-        _unknown(_flag(name), "flag", (_flag(one) for one in known))
+        _for_the_file(_flag(name), _TABLES[name])
+        if name in _TABLES
+        else _unknown(_flag(name), "flag", known.values())
         for name in given
         if name not in known
     )
-    return Layer(_set(given), sources, folder, tuple(problems))
+    values = {name: value for name, value in given.items() if name not in _TABLES}
+    return Layer(_set(values), sources, folder, tuple(problems))
 
 
 def variables(environ: Mapping[str, str], folder: Path) -> Layer:
     """The layer of ``HUBMIRROR_…`` variables."""
-    known = {setting.variable: setting.name for setting in (*SETTINGS, CONFIG_FILE)}
+    known = {setting.variable: setting.name for setting in _PLAIN}
+    tables = {setting.variable: setting for setting in _TABLES.values()}
     ours = {
         variable: value
         for variable, value in environ.items()
         if variable.startswith(VARIABLE_PREFIX) and not _is_service_link(variable, value)
     }
     login, problems = _upstream_login(ours.pop(UPSTREAM_LOGIN, ""))
-    unknown = (variable for variable in ours if variable not in known)
+    wrong = (
+        _for_the_file(variable, tables[variable])
+        if variable in tables
+        else _unknown(variable, "variable", known)
+        for variable in ours
+        if variable not in known
+    )
     return Layer(
         _set({known[variable]: ours[variable] for variable in ours if variable in known}),
         {name: f"variable {variable}" for variable, name in known.items()},
         folder,
-        (*problems, *(_unknown(variable, "variable", known) for variable in unknown)),
+        (*problems, *wrong),
         upstream_login=login,
     )
 
@@ -95,22 +116,8 @@ def file(path: Path, shown: str) -> Layer:
         # The decoder's message ends in the line and the column.
         why = f"{shown} is not TOML: {error}"
     else:
-        known = {setting.name: source for setting in SETTINGS}
-        table = _flattened(table, known)
-        problems = (_unknown(key, "key", known, source) for key in table if key not in known)
-        return Layer(_set(table), known, path.parent, tuple(problems))
+        return _of_toml(table, source, path.parent)
     return Layer({}, {}, path.parent, (Problem(CONFIG_FILE.name, why, CONFIG_FILE.allowed),))
-
-
-def _flattened(table: Mapping[str, object], known: Collection[str]) -> dict[str, object]:
-    """``table`` with ``images`` in a table ``[warm]`` as ``warm_images``, and others likewise."""
-    found: dict[str, object] = {}
-    for key, value in table.items():
-        if isinstance(value, dict) and any(name.startswith(f"{key}_") for name in known):
-            found.update({f"{key}_{part}": each for part, each in value.items()})
-        else:
-            found[key] = value
-    return found
 
 
 def fallbacks(environ: Mapping[str, str], folder: Path) -> Layer:
@@ -152,6 +159,44 @@ def _default_data(environ: Mapping[str, str], uid: int) -> str | None:
     return f"{state}/hubmirror" if state else None
 
 
+def _of_toml(table: Mapping[str, object], source: str, folder: Path) -> Layer:
+    values: dict[str, object] = {}
+    keys: dict[str, str] = {}
+    problems: list[Problem] = []
+    for key, value in _spelled(table):
+        name = _SPELLINGS.get(key)
+        if name is None:
+            problems.append(_unknown(key, "key", _alike(key), source))
+        elif name in values:
+            problems.append(Problem(key, f"{keys[name]} sets the same", source=source))
+        else:
+            values[name], keys[name] = value, key
+    sources = {setting.name: source for setting in SETTINGS}
+    return Layer(_set(values), sources, folder, tuple(problems), keys)
+
+
+def _spelled(table: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """The keys and values of ``table``; those in a table ``[warm]`` as ``warm.images``.
+
+    A table whose name begins no setting's, such as ``[networks]``, is a value.
+    """
+    for key, value in table.items():
+        if isinstance(value, dict) and any(_parts_of(key)):
+            yield from ((f"{key}.{part}", each) for part, each in value.items())
+        else:
+            yield key, value
+
+
+def _parts_of(table: str) -> Iterator[str]:
+    return (spelling for spelling in _SPELLINGS if spelling.startswith(f"{table}."))
+
+
+def _alike(key: str) -> Iterable[str]:
+    """What ``key`` may have been meant for: in a table something that belongs there."""
+    table, dot, _ = key.partition(".")
+    return _parts_of(table) if dot else (setting.name for setting in SETTINGS)
+
+
 def _upstream_login(written: str) -> tuple[tuple[str, str] | None, tuple[Problem, ...]]:
     if not written:
         return None, ()
@@ -179,6 +224,10 @@ def _unknown(name: str, kind: str, known: Iterable[str], source: str = "") -> Pr
     )
 
 
+def _for_the_file(written: str, setting: Setting) -> Problem:
+    return Problem(written, "only the file can hold it", setting.allowed)
+
+
 def _is_service_link(variable: str, value: str) -> bool:
     match = _SERVICE_LINK.fullmatch(variable)
-    return match is not None and (variable != "HUBMIRROR_PORT" or "://" in value)
+    return match is not None and (match["url"] is None or "://" in value)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import frozen
 
-from hubmirror.certificates.files import CertificateError, load_pair
 from hubmirror.config import layers
-from hubmirror.config.files import read_login
+from hubmirror.config.disagreements import Settled, disagreements
+from hubmirror.config.files import read_login, read_secret, read_url
 from hubmirror.config.layers import Layer
-from hubmirror.config.model import Config, ListenAddress
-from hubmirror.config.problems import ConfigError, Problem
+from hubmirror.config.model import Config
+from hubmirror.config.problems import ConfigError, PartsInvalid, Problem
 from hubmirror.config.settings import SETTINGS, Setting
 
 __all__ = ["Loaded", "load"]
+
+T = TypeVar("T")
 
 
 @frozen
@@ -50,22 +51,26 @@ def load(
         for setting in SETTINGS
     }
     sources = {name: layer.sources[name] for name, layer in winners.items()}
+    keys = {name: layer.keys.get(name, name) for name, layer in winners.items()}
     values: dict[str, Any] = {}
     for setting in SETTINGS:
+        name = setting.name
         try:
-            values[setting.name] = _value(setting, winners[setting.name])
+            values[name] = _value(setting, winners[name])
+        except PartsInvalid as error:
+            problems += [one.within(keys[name], sources[name]) for one in error.problems]
         except ValueError as error:
-            source = sources[setting.name]
-            problems.append(Problem(setting.name, str(error), setting.allowed, source))
+            problems.append(Problem(keys[name], str(error), setting.allowed, sources[name]))
     upstream_login = next((one.upstream_login for one in stack if one.upstream_login), None)
-    problems += _disagreements(values, sources)
-    problems += _idle_credentials(values, sources, upstream_login)
+    problems += disagreements(Settled(values, sources, keys, upstream_login))
     if problems:
         raise ConfigError(problems)
     config = Config(
         **values,
         egress_login=_login(values, "egress") or winners["egress_proxy"].proxy_login,
         upstream_login=_login(values, "upstream") or upstream_login,
+        webhook_url=_held(values, "quota_webhook", read_url),
+        monitor_secret=_held(values, "monitor_token", read_secret),
     )
     return Loaded(config, sources)
 
@@ -90,48 +95,15 @@ def _value(setting: Setting, layer: Layer) -> object:
     return value
 
 
-def _disagreements(values: Mapping[str, Any], sources: Mapping[str, str]) -> list[Problem]:
-    """What is wrong between settings that are each right; those that are not are missing."""
-    problems = []
-    pair = {name: values[name] for name in ("certificate", "private_key") if name in values}
-    if len(pair) == 2 and None in pair.values() and any(pair.values()):
-        missing, given = sorted(pair, key=lambda name: pair[name] is not None)
-        wrong = f"it is missing, but {given} is set"
-        problems.append(Problem(missing, wrong, "both or neither", sources[given]))
-    elif len(pair) == 2 and None not in pair.values():
-        try:
-            load_pair(**pair)
-        except CertificateError as error:
-            problems.append(Problem("certificate", str(error), source=sources["certificate"]))
-    if "http" in values and "https" in values:
-        listeners: tuple[ListenAddress, ...] = values["http"] + values["https"]
-        if not listeners:
-            problems.append(Problem("http", "both http and https are off", "one of them at least"))
-        problems += [
-            Problem("http" if one in values["http"] else "https", f"{one} is listed twice")
-            for one, times in Counter(listeners).items()
-            if times > 1 and one.port
-        ]
-    return problems
-
-
-def _idle_credentials(
-    values: Mapping[str, Any], sources: Mapping[str, str], login: tuple[str, str] | None
-) -> list[Problem]:
-    """An account of the mirror's own beside ``auth = passthrough``, which would not use it."""
-    in_file = values.get("upstream_credentials") is not None
-    if values.get("auth") != "passthrough" or not (in_file or login):
-        return []
-    key = "upstream_credentials" if in_file else layers.UPSTREAM_LOGIN
-    wrong = "it is set, but auth is passthrough: say auth = mirror to use it"
-    return [Problem(key, wrong, source=sources[key] if in_file else "")]
-
-
 def _login(values: Mapping[str, Any], whose: str) -> tuple[str, str] | None:
     """What stands in the file of these credentials, where one is named."""
-    key = f"{whose}_credentials"
+    return _held(values, f"{whose}_credentials", read_login)
+
+
+def _held(values: Mapping[str, Any], key: str, read: Callable[[Path], T]) -> T | None:
+    """What stands in the file that ``key`` names, where it names one."""
     path: Path | None = values[key]
     try:
-        return None if path is None else read_login(path)
+        return None if path is None else read(path)
     except ValueError as error:
         raise ConfigError([Problem(key, str(error))]) from None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
+
+from hubmirror.quota.rules import ClientLimits, Network, OnExhausted, Reserve, Rules
 
 __all__ = ["Config", "ListenAddress", "Share"]
 
@@ -45,11 +48,12 @@ class Share:
 class Config:
     """Every setting, by the name it has in the file.
 
-    Durations are seconds, sizes bytes, paths absolute. Two fields are no settings, a user and a
-    password each: ``egress_login`` is for ``egress_proxy``, from the file that
-    ``egress_credentials`` names, or else from ``HTTPS_PROXY``; ``upstream_login`` is the
-    mirror's own account upstream, from the file that ``upstream_credentials`` names, or else
-    from ``HUBMIRROR_UPSTREAM_LOGIN``.
+    Durations are seconds, sizes bytes, paths absolute. Four fields are no settings. What stands in
+    the files that ``quota_webhook`` and ``monitor_token`` name is in ``webhook_url`` and
+    ``monitor_secret``. The others are a user and a password each: ``egress_login`` is for
+    ``egress_proxy``, from the file that ``egress_credentials`` names, or else from
+    ``HTTPS_PROXY``; ``upstream_login`` is the mirror's own account upstream, from the file that
+    ``upstream_credentials`` names, or else from ``HUBMIRROR_UPSTREAM_LOGIN``.
     """
 
     http: tuple[ListenAddress, ...]
@@ -61,6 +65,17 @@ class Config:
     public_url: str | None
     data: Path
     quota: int
+    quota_minute: int
+    on_exhausted: OnExhausted
+    quota_client: tuple[ClientLimits, ...]
+    quota_reserve: tuple[Reserve, ...]
+    quota_webhook: Path | None
+    spare_pulls_below: Share
+    networks: Mapping[str, tuple[Network, ...]]
+    monitor: tuple[ListenAddress, ...]
+    monitor_allow: tuple[Network, ...]
+    monitor_token: Path | None
+    monitor_public: bool
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     allow_private: tuple[str, ...]
     library_prefix: bool | None
@@ -84,6 +99,7 @@ class Config:
     cache: bool
     max_size: int | Share
     min_free: int
+    memory_cache: int
     tag_ttl: float
     stale_while_revalidate: float
     patience: float
@@ -100,6 +116,21 @@ class Config:
     warm_period: float
     egress_login: tuple[str, str] | None = field(default=None, repr=False)
     upstream_login: tuple[str, str] | None = field(default=None, repr=False)
+    webhook_url: str | None = field(default=None, repr=False)
+    monitor_secret: str | None = field(default=None, repr=False)
+
+    @property
+    def rules(self) -> Rules:
+        """What the quota lets through."""
+        return Rules(
+            self.quota,
+            self.quota_minute,
+            self.on_exhausted,
+            self.networks,
+            self.quota_client,
+            self.quota_reserve,
+            self.spare_pulls_below.percent,
+        )
 
     @property
     def is_docker_hub(self) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from hubmirror.errors import HubmirrorError
 
-__all__ = ["ConfigError", "Problem"]
+__all__ = ["ConfigError", "PartsInvalid", "Problem"]
 
 
 @frozen
@@ -24,6 +24,22 @@ class Problem:
         allowed = f"; allowed: {self.allowed}" if self.allowed else ""
         source = f" ({self.source})" if self.source else ""
         return f"{self.key}: {self.wrong}{allowed}{source}"
+
+    def within(self, key: str, source: str) -> Problem:
+        """The same, of a part of ``key``: ``[2].share`` within ``quota.reserve``."""
+        return evolve(self, key=f"{key}{self.key}", source=source)
+
+
+class PartsInvalid(ValueError):
+    """What is wrong within a value that has parts.
+
+    The ``key`` of each problem leads from the value to the part: ``[2].share``, ``.ci``. Items of
+    a list are counted from 0.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(f"{one.key} {one.wrong}".strip() for one in self.problems))
 
 
 class ConfigError(HubmirrorError):

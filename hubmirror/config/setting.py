@@ -45,7 +45,9 @@ class Setting:
 
     ``default`` is written as in the file; empty text means that nothing is set. ``check`` looks
     at what a parsed path names; both it and ``parse`` raise ``ValueError``. ``fallbacks`` are
-    ordinary variables that count after the file.
+    ordinary variables that count after the file. With ``is_table`` only the file can hold it: it
+    has neither flag nor variable. ``table_key`` is how a table of the file spells it where that
+    is not plain from its name: ``quota.day``.
     """
 
     name: str
@@ -56,6 +58,8 @@ class Setting:
     check: Callable[[Path], object] | None = None
     fallbacks: tuple[str, ...] = ()
     is_repeatable: bool = False
+    is_table: bool = False
+    table_key: str = ""
 
     @property
     def flag(self) -> str:
@@ -66,6 +70,23 @@ class Setting:
     def variable(self) -> str:
         """The environment variable: ``HUBMIRROR_PUBLIC_URL``."""
         return VARIABLE_PREFIX + self.name.upper()
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """How the file may spell it: ``warm_period``, and ``warm.period`` in a table ``[warm]``.
+
+        Any of a name's words may end the table's own.
+        """
+        words = self.name.split("_")
+        splits = range(1, len(words))
+        dotted = [f"{'_'.join(words[:at])}.{'_'.join(words[at:])}" for at in splits]
+        return tuple(dict.fromkeys((self.name, *dotted, *filter(None, [self.table_key]))))
+
+    @property
+    def header(self) -> str:
+        """The line of the file that begins such a table: ``[networks]``, ``[[quota.client]]``."""
+        key = self.table_key or self.name
+        return f"[[{key}]]" if isinstance(self.default, list) else f"[{key}]"
 
 
 def duration_setting(name: str, default: str, help_text: str) -> Setting:

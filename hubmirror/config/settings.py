@@ -18,6 +18,7 @@ from hubmirror.config.addresses import (
 )
 from hubmirror.config.cache_settings import ACCOUNT_SETTINGS, CACHE_SETTINGS
 from hubmirror.config.files import certificates_file, readable_file
+from hubmirror.config.quota_settings import MONITOR_SETTINGS, QUOTA_SETTINGS
 from hubmirror.config.setting import (
     VARIABLE_PREFIX,
     Setting,
@@ -89,9 +90,8 @@ SETTINGS: tuple[Setting, ...] = (
         " users than root $XDG_STATE_HOME/hubmirror or ~/.local/state/hubmirror.",
         "a folder, which is made where it is missing",
     ),
-    number_setting(
-        "quota", 100_000, 0, 10**12, "How many requests a UTC day are answered; 0: no limit."
-    ),
+    *QUOTA_SETTINGS,
+    *MONITOR_SETTINGS,
     Setting(
         "trusted_proxies",
         networks,

@@ -10,7 +10,7 @@ import re
 from hubmirror.config.model import Share
 from hubmirror.config.values import shown
 
-__all__ = ["size", "size_or_share"]
+__all__ = ["share", "size", "size_or_share"]
 
 _SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?) ?([kKMGTP]i?)?B?")
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,9})?) ?%")
@@ -35,6 +35,16 @@ def size_or_share(raw: object) -> int | Share:
     if not value or (isinstance(value, Share) and not 0 < value.percent <= 100):
         raise ValueError(f"{shown(raw)} is out of range")
     return value
+
+
+def share(raw: object) -> Share:
+    """A share such as ``20%``, from 0 to 100."""
+    match = _SHARE.fullmatch(raw.strip()) if isinstance(raw, str) else None
+    if match is None:
+        raise ValueError(f"{shown(raw)} is not a share such as 20%")
+    if float(match[1]) > 100:
+        raise ValueError(f"{shown(raw)} is out of range")
+    return Share(float(match[1]))
 
 
 def _parsed(written: str) -> int:

@@ -23,14 +23,16 @@ from hubmirror.cache.upkeep import Upkeep
 from hubmirror.errors import HubmirrorError
 from hubmirror.mirror.pulling import Puller, PullFailed
 
-__all__ = ["NAMES", "NeedsDaemon", "Operations", "Reports", "UsageInvalid"]
+__all__ = ["NAMES", "NeedsDaemon", "Operations", "QuotaTold", "Reports", "UsageInvalid"]
 
 Reports = AsyncGenerator[Report, None]
+#: Tells how the quota stands, as the object that ``GET /quota`` answers to who may see it all.
+TellQuota = Callable[[], Mapping[str, object]]
 
 #: All that can be asked for.
 NAMES: Final = (
     *("ls", "show", "verify", "rm", "refresh", "pin", "unpin", "prune", "export", "import"),
-    "pull",
+    *("pull", "quota"),
 )
 
 
@@ -39,7 +41,15 @@ class UsageInvalid(HubmirrorError):
 
 
 class NeedsDaemon(HubmirrorError):
-    """An operation that goes upstream, on a folder at rest."""
+    """An operation that takes a daemon, on a folder at rest."""
+
+
+@frozen
+class QuotaTold(Report):
+    """How the quota stands: ``quota`` is the object of ``GET /quota``."""
+
+    event = "quota"
+    quota: Mapping[str, object]
 
 
 @frozen
@@ -91,7 +101,10 @@ class _Arguments:
 
 @frozen
 class Operations:
-    """Begins operations. ``puller`` is None where no upstream can be asked."""
+    """Begins operations. ``puller`` is None where no upstream can be asked, ``quota`` where nothing
+
+    is counted.
+    """
 
     names: ImageNames
     inventory: Inventory
@@ -99,6 +112,7 @@ class Operations:
     exporter: Exporter
     importer: Importer
     puller: Puller | None
+    quota: TellQuota | None = None
 
     @classmethod
     def over(
@@ -112,6 +126,7 @@ class Operations:
         make_room: Callable[[int], Awaitable[int]],
         now: Callable[[], float],
         puller: Puller | None = None,
+        quota: TellQuota | None = None,
     ) -> Operations:
         """The operations on one cache.
 
@@ -121,7 +136,8 @@ class Operations:
         upkeep = Upkeep(index, blobs, partials, make_room=lambda: make_room(0), now=now)
         importer = Importer(index, blobs, partials, names, in_thread, make_room=make_room, now=now)
         exporter = Exporter(index, blobs, in_thread)
-        return cls(names, Inventory(index, blobs), upkeep, exporter, importer, puller)
+        inventory = Inventory(index, blobs)
+        return cls(names, inventory, upkeep, exporter, importer, puller, quota)
 
     def begin(self, name: str, values: Mapping[str, object], files: Sequence[int] = ()) -> Reports:
         """The reports of the operation ``name``, which goes on as they are taken.
@@ -154,6 +170,11 @@ class Operations:
 
     def _refresh(self, arguments: _Arguments) -> Reports:
         return _each(self._images_to_ask_for(arguments), partial(self._refresh_one, arguments))
+
+    async def _tell_quota(self) -> Reports:
+        if self.quota is None:
+            raise NeedsDaemon("nothing is counted here: ask a running daemon")
+        yield QuotaTold(self.quota())
 
     async def _pull_one(self, arguments: _Arguments, image: ImageName) -> Reports:
         platforms = arguments.texts("platforms") or [ALL]
@@ -202,4 +223,5 @@ _BEGINNINGS: Final[Mapping[str, Callable[[Operations, _Arguments], Reports]]] = 
     "import": Operations._import,
     "refresh": Operations._refresh,
     "pull": Operations._pull,
+    "quota": lambda to, _given: to._tell_quota(),
 }

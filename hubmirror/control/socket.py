@@ -24,7 +24,7 @@ class ControlSocketError(HubmirrorError):
 
 def path_of(name: str) -> str:
     """Where the operation ``name`` is asked for, over the socket."""
-    return "/pull" if name == "pull" else f"/cache/{name}"
+    return f"/{name}" if name in ("pull", "quota") else f"/cache/{name}"
 
 
 def socket_path(folder: Path) -> Path:

@@ -33,9 +33,9 @@ class ManifestResource(RepositoryResource):
         if request_field(request, "If-None-Match") in (etag, str(manifest.digest), "*"):
             request.setResponseCode(304)
             return
-        if request.method == b"GET":
-            source = self.claims.user or request.getClientAddress().host
-            set_fields(request, self.front.pulls.count(source))
+        pulls, source = self.front.pulls, self.claims.user or request.getClientAddress().host
+        is_pull = request.method == b"GET"
+        set_fields(request, pulls.count(source) if is_pull else pulls.fields(source))
         await send_content(request, self.host, manifest.media_type, manifest.content)
 
     async def _negotiated(self, request: Request) -> Manifest:

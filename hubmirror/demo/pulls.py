@@ -25,11 +25,12 @@ class PullLimit:
     def count(self, source: str) -> Headers:
         """Count a pull; gives the headers that tell of it. Raises ``PullLimitReached``."""
         if self.is_enforced and self._used[source] >= self.limit:
-            raise PullLimitReached(headers=dict(self._fields(source)))
+            raise PullLimitReached(headers=dict(self.fields(source)))
         self._used[source] += 1
-        return self._fields(source)
+        return self.fields(source)
 
-    def _fields(self, source: str) -> Headers:
+    def fields(self, source: str) -> Headers:
+        """The headers that tell where ``source`` stands; to be told so is free."""
         remaining = max(0, self.limit - self._used[source])
         return (
             ("ratelimit-limit", f"{self.limit};w={_WINDOW}"),

@@ -36,6 +36,10 @@ class Arrivals:
         """Whether ``repository``'s upstream has given or confirmed it."""
         return repository in self._given.get(digest, ())
 
+    def repositories(self, digest: Digest) -> frozenset[Repository]:
+        """The repositories whose upstream has given or confirmed the blob that is on its way."""
+        return frozenset(self._given.get(digest, ()))
+
     def expect(self, digest: Digest, *repositories: Repository) -> None:
         """Somebody fetches the blob; ``repositories`` have it."""
         self._given.setdefault(digest, set()).update(repositories)

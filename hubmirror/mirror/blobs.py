@@ -30,6 +30,7 @@ from hubmirror.question import (
     FileSlice,
     GrowingSlice,
     IGrowingFile,
+    Outcome,
     Question,
 )
 from hubmirror.upstream.blobs import Refused, RemoteBlob
@@ -141,7 +142,8 @@ class Blobs:
             raise
         start, end = span or (0, size)
         headers = (*_headers(request.digest), ("Cache-Status", "hubmirror; fwd=miss; stored"))
-        return _partial(headers, GrowingSlice(reader, start, end - start), span, size)
+        answer = _partial(headers, GrowingSlice(reader, start, end - start), span, size)
+        return evolve(answer, outcome=Outcome.MISS)
 
     async def _fetch(
         self, question: Question, request: BlobRequest, origin: IOrigin

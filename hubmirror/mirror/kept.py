@@ -9,7 +9,7 @@ from __future__ import annotations
 from attrs import evolve, frozen
 
 from hubmirror.naming import Digest
-from hubmirror.question import Answer, Headers
+from hubmirror.question import Answer, Headers, Outcome
 from hubmirror.upstream.client import Reply
 
 __all__ = ["Freshness", "content_headers", "etag", "forwarded", "is_not_modified", "passed_on"]
@@ -30,6 +30,11 @@ class Freshness:
     age: float
     lifetime: float
     warning: str | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """What an answer with these headers counts as."""
+        return Outcome.HIT if self.warning is None else Outcome.STALE
 
     def headers(self) -> Headers:
         """``Age``, ``Cache-Control``, ``Cache-Status`` and ``Warning``."""
@@ -75,7 +80,7 @@ def passed_on(reply: Reply, status: str = "fwd=miss") -> Answer:
 def forwarded(answer: Answer, status: str = "fwd=miss") -> Answer:
     """The same for an answer that has been made of the upstream's reply already."""
     told = ("Cache-Status", f"hubmirror; {status}; fwd-status={answer.status}")
-    return evolve(answer, headers=(*answer.headers, told))
+    return evolve(answer, headers=(*answer.headers, told), outcome=Outcome.MISS)
 
 
 def _quotable(text: str) -> str:

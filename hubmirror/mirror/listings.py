@@ -89,7 +89,8 @@ class Listings:
 
     def _hit(self, kept: Listing, warning: str | None = None) -> Answer:
         freshness = Freshness(self._now() - kept.checked, self._times.fresh, warning)
-        return Answer(200, (*kept.headers, *freshness.headers()), kept.body)
+        headers = (*kept.headers, *freshness.headers())
+        return Answer(200, headers, kept.body, outcome=freshness.outcome)
 
 
 def _key(request: TagsRequest | ReferrersRequest) -> str:

@@ -87,8 +87,8 @@ class Manifests:
         """The answer from what is kept."""
         headers = (*content_headers(kept.digest, kept.media_type), *freshness.headers())
         if is_not_modified(question.if_none_match, kept.digest):
-            return Answer(304, headers)
-        return Answer(200, headers, kept.body)
+            return Answer(304, headers, outcome=freshness.outcome)
+        return Answer(200, headers, kept.body, outcome=freshness.outcome)
 
     async def fetch(
         self, question: Question, origin: IOrigin

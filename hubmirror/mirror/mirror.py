@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from attrs import frozen
 
-from hubmirror.errors import TooManyRequests
+from hubmirror.errors import RegistryError
 from hubmirror.mirror.blobs import Blobs
 from hubmirror.mirror.kept import passed_on
 from hubmirror.mirror.listings import Listings
 from hubmirror.mirror.manifests import Manifests
+from hubmirror.mirror.metering import MeteredOrigin
 from hubmirror.mirror.negatives import Negatives
 from hubmirror.mirror.origin import IOrigin, SpentOrigin
 from hubmirror.mirror.outage import Doorway
@@ -19,6 +22,7 @@ from hubmirror.question import (
     Answer,
     BlobRequest,
     ManifestRequest,
+    Outcome,
     Ping,
     Preflight,
     Question,
@@ -27,9 +31,14 @@ from hubmirror.question import (
     TagsRequest,
     TokenRequest,
 )
-from hubmirror.quota.daily import DailyQuota
+from hubmirror.quota.pulls import OURS
+from hubmirror.quota.quota import Charge, Quota
+from hubmirror.tokens.holders import Holders
 
 __all__ = ["Mirror"]
+
+#: Statuses by which a limit or a rule refuses, ours or the upstream's.
+REFUSALS: Final = (403, 429)
 
 
 @frozen
@@ -41,7 +50,8 @@ class Mirror:
     whatever is refused or fails.
     """
 
-    quota: DailyQuota
+    quota: Quota
+    holders: Holders
     origin: IOrigin
     doorway: Doorway
     manifests: Manifests
@@ -51,10 +61,29 @@ class Mirror:
     negatives: Negatives
     prefetch: Prefetch
     keeps: bool = True
+    is_account: bool = False
 
-    async def answer(self, question: Question) -> Answer:
+    def admit(self, question: Question) -> Charge:
+        """Count ``question``: for who tells the charge what was sent, after the ``answer``."""
+        return self.quota.admit(question, self.holders.user_of(question.credential))
+
+    async def answer(self, question: Question, charge: Charge | None = None) -> Answer:
         """The answer to ``question``; cancelling it ends what only this client wanted."""
-        way = self._way_upstream()
+        charge = charge or self.admit(question)
+        outcome = Outcome.ERROR
+        try:
+            answer = await self._decided(question, charge)
+            outcome = _outcome_of(answer)
+            return answer
+        except RegistryError as error:
+            if error.status in REFUSALS:
+                outcome = Outcome.REFUSED
+            raise
+        finally:
+            charge.settle(outcome)
+
+    async def _decided(self, question: Question, charge: Charge) -> Answer:
+        way = self._way_upstream(charge)
         match question.subject:
             case Refusal(error):
                 raise error
@@ -70,17 +99,19 @@ class Mirror:
                 return await self._content(question, way)
         return passed_on(await way.ask(question))
 
-    def _way_upstream(self) -> IOrigin:
-        """Count the question. Once the day's are spent, it does not get past what is kept."""
-        try:
-            self.quota.spend()
-        except TooManyRequests as spent:
-            return SpentOrigin(spent)
-        return self.origin
+    def _way_upstream(self, charge: Charge) -> IOrigin:
+        """Who has spent what there is for him does not get past what is kept, if to that."""
+        if charge.refusal is None:
+            user = charge.spender.user
+            payer = OURS if user is None or self.is_account else user
+            return MeteredOrigin(
+                self.origin, self.quota, charge.spender, payer, is_account=self.is_account
+            )
+        if charge.is_final:
+            raise charge.refusal
+        return SpentOrigin(charge.refusal)
 
     async def _content(self, question: Question, way: IOrigin) -> Answer:
-        if not self.keeps:
-            return passed_on(await way.ask(question))
         self.prefetch.seen(question)
         negative = None if question.no_cache else self.negatives.find(question)
         if negative is not None:
@@ -98,3 +129,9 @@ class Mirror:
             case TagsRequest() | ReferrersRequest() as request:
                 return await self.listings.answer(question, request, way)
         raise TypeError(f"{type(question.subject).__name__} is no content")
+
+
+def _outcome_of(answer: Answer) -> Outcome:
+    if answer.status in REFUSALS:
+        return Outcome.REFUSED
+    return Outcome.ERROR if answer.status >= 500 else answer.outcome

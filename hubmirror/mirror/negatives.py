@@ -9,7 +9,7 @@ from typing import Final, cast
 from attrs import evolve
 
 from hubmirror.mirror.accepting import accepted_types
-from hubmirror.question import Answer, IStream, Question
+from hubmirror.question import Answer, IStream, Outcome, Question
 from hubmirror.upstream.body import read
 
 __all__ = ["Negatives"]
@@ -45,7 +45,8 @@ class Negatives:
         if whole is None:
             return answer
         status = ("Cache-Status", "hubmirror; hit; detail=404")
-        remembered = evolve(whole, headers=(*_without_status(answer), status))
+        headers = (*_without_status(answer), status)
+        remembered = evolve(whole, headers=headers, outcome=Outcome.HIT)
         self._kept[_key(question)] = (self._now() + self._lifetime, remembered)
         while len(self._kept) > MOST:
             self._kept.popitem(last=False)

@@ -21,7 +21,10 @@ class IOrigin(Interface):
     """The way upstream that one question has."""
 
     def admit() -> None:
-        """Raises ``TooManyRequests`` where the day's quota leaves no way."""
+        """Raises ``TooManyRequests`` where a limit of this mirror's leaves no way."""
+
+    def spares_pulls() -> bool:
+        """Whether what is kept should be given, though outdated, where that spares a pull."""
 
     async def ask(question: Question) -> Reply:
         """The upstream's answer. Raises ``UpstreamFailure``, or ``TooManyRequests`` of ours."""
@@ -61,6 +64,10 @@ class Origin:
 
     def admit(self) -> None:
         """See ``IOrigin``."""
+
+    def spares_pulls(self) -> bool:
+        """See ``IOrigin``."""
+        return False
 
     async def ask(self, question: Question) -> Reply:
         """See ``IOrigin``. What the credential opened is learned."""
@@ -105,6 +112,10 @@ class _AsMirror:
     def admit(self) -> None:
         """See ``IOrigin``."""
 
+    def spares_pulls(self) -> bool:
+        """See ``IOrigin``."""
+        return False
+
     async def ask(self, question: Question) -> Reply:
         """See ``IOrigin``."""
         credential = await self.authorization(question)
@@ -134,7 +145,7 @@ class _AsMirror:
 
 @implementer(IOrigin)
 class SpentOrigin:
-    """The way upstream once the day's quota is spent: none."""
+    """The way upstream of whom a limit of this mirror's leaves none."""
 
     def __init__(self, error: TooManyRequests) -> None:
         self._error = error
@@ -142,6 +153,10 @@ class SpentOrigin:
     def admit(self) -> None:
         """Raises ``TooManyRequests``."""
         raise self._error
+
+    def spares_pulls(self) -> bool:
+        """There are none."""
+        return True
 
     async def ask(self, question: Question) -> Reply:  # noqa: ARG002
         """Raises ``TooManyRequests``."""

@@ -1,6 +1,7 @@
 """``/v2/`` and ``/token``: the upstream's answer, or this mirror's own while it can't be asked.
 
-Without them no client gets as far as asking for what is kept. A token of this mirror's own opens
+It can't be in an outage, nor by whom a limit leaves no way upstream. Without these two no client
+gets as far as asking for what is kept. A token of this mirror's own opens
 public repositories only, whatever credentials came; it never goes upstream.
 """
 
@@ -56,7 +57,6 @@ class Doorway:
         """The answer to ``/v2/``."""
         if self._is_open_mirror or self._issuer.looks_ours(question.credential):
             return _welcome()
-        origin.admit()
         if await self._is_empty():
             return passed_on(await origin.ask(question))
         asking = Deferred.fromCoroutine(origin.ask(question))
@@ -65,18 +65,18 @@ class Doorway:
             if not _is_failure(reply):
                 return passed_on(reply)
             reply.body.discard()
-        # In an outage any token is let on: a 401 in the midst of a pull would be its end.
+        # Without an upstream any token is let on: a 401 in the midst of a pull would be its end.
         return _welcome() if question.credential is not None else _challenge()
 
     async def token(self, question: Question, request: TokenRequest, origin: IOrigin) -> Answer:
         """The answer to ``/token``."""
         if self._is_open_mirror:
             return self._own_token(request)
-        origin.admit()
         if await self._is_empty():
+            origin.admit()
             return passed_on(await self._tokens.exchange(question, request))
         # It goes on when the client gives up: else no time-out would ever be known for an outage.
-        exchange = Deferred.fromCoroutine(self._exchanged(question, request))
+        exchange = Deferred.fromCoroutine(self._exchanged(question, request, origin))
         is_anonymous = question.credential is None and not request.is_form
         seconds = None if is_anonymous else KNOWN_WAIT
         reply = await self._patience.wait(exchange, seconds, unwanted=_discard)
@@ -88,8 +88,11 @@ class Doorway:
             reply.body.discard()
         return self._own_token(request)
 
-    async def _exchanged(self, question: Question, request: TokenRequest) -> Reply | NotFound:
+    async def _exchanged(
+        self, question: Question, request: TokenRequest, origin: IOrigin
+    ) -> Reply | NotFound:
         """The token server's answer, or that there is none: no failure, and told as it is."""
+        origin.admit()
         try:
             return await self._tokens.exchange(question, request)
         except NotFound as error:

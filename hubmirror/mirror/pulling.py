@@ -41,7 +41,7 @@ __all__ = ["PullFailed", "Puller"]
 #: How many blobs are pulled at once: as many as docker does.
 _AT_ONCE: Final = 3
 _ACCEPT: Final = (", ".join(sorted(MANIFEST_TYPES | INDEX_TYPES)),)
-_CLIENT: Final = Client(address="local", public_url="", user_agent="hubmirror")
+_CLIENT: Final = Client(address="", public_url="", user_agent="hubmirror")
 
 
 class PullFailed(HubmirrorError):

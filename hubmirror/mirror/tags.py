@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum, auto
+from typing import Final
 
 from attrs import evolve, frozen
 from twisted.internet.defer import Deferred
@@ -21,10 +22,14 @@ from hubmirror.mirror.origin import IOrigin, unconditional_head
 from hubmirror.mirror.patience import Patience
 from hubmirror.mirror.rights import Rights
 from hubmirror.naming import Digest, Repository, Tag
-from hubmirror.question import Answer, Question
+from hubmirror.question import Answer, Body, FileSlice, GrowingSlice, Question
 from hubmirror.upstream.client import Reply
 
 __all__ = ["TagTimes", "Tags"]
+
+#: What people are told of an answer that is older than it should be.
+CANT_BE_ASKED: Final = "the upstream can't be asked: this may be outdated"
+PULL_SPARED: Final = "Docker Hub's pull limit is nearly spent: this is outdated"
 
 
 @frozen
@@ -43,10 +48,14 @@ class TagTimes:
 
 
 class _Verdict(Enum):
-    """What the upstream says of a tag, where that is no entry."""
+    """What the upstream says of a tag, where that is no entry: that it is not there, that it is
+
+    not for us, that it is another now, which would cost a pull too many.
+    """
 
     GONE = auto()
     LOST = auto()
+    SPARED = auto()
 
 
 @frozen(eq=False)
@@ -98,15 +107,21 @@ class Tags:
             current = await self._manifests.kept(entry.repository, found.digest)
             if current is not None:
                 return self._hit(question, found, current)
-        return await self._stale(question, entry, kept, origin)
+        warning = PULL_SPARED if found is _Verdict.SPARED else CANT_BE_ASKED
+        return await self._stale(question, entry, kept, origin, warning)
 
     async def _stale(
-        self, question: Question, entry: TagEntry, kept: KeptManifest, origin: IOrigin
+        self,
+        question: Question,
+        entry: TagEntry,
+        kept: KeptManifest,
+        origin: IOrigin,
+        warning: str,
     ) -> Answer:
         bound = self._times.stale_for
         if bound is not None and self._now() - entry.checked > self._times.fresh + bound:
             return await self._miss(question, entry.repository, Tag(entry.tag), origin)
-        return self._hit(question, entry, kept, "the upstream can't be asked: this may be outdated")
+        return self._hit(question, entry, kept, warning)
 
     def _hit(
         self,
@@ -170,21 +185,23 @@ class Tags:
                 return await self._confirm(head, entry, way, reply)
             return await self._denied(entry, reply, is_public=is_public)
 
-        return self._flights.join(
-            ("tag", entry.repository, entry.tag, entry.variant, question.credential), ask
-        )
+        key = ("tag", entry.repository, entry.tag, entry.variant, question.credential)
+        return self._flights.join((*key, origin.spares_pulls()), ask)
 
     async def _confirm(
         self, head: Question, entry: TagEntry, way: IOrigin, reply: Reply
-    ) -> TagEntry | None:
+    ) -> TagEntry | _Verdict | None:
+        """The tag is still there: the same as before, or another, which costs a pull."""
         digest = digest_told_by(reply)
         if digest == entry.digest:
             confirmed = evolve(entry, checked=self._now(), deleted=False)
             await self._index.put_tag(confirmed)
             return confirmed
-        get = evolve(head, method="GET")
-        _, manifest = await self._manifests.fetch(get, way)
+        if way.spares_pulls():
+            return _Verdict.SPARED
+        answer, manifest = await self._manifests.fetch(evolve(head, method="GET"), way)
         if manifest is None:
+            _discard(answer.body)
             return None
         return await self._put(
             head, entry.repository, entry.tag, manifest.digest, manifest.media_type
@@ -208,3 +225,9 @@ class Tags:
         removed = evolve(entry, checked=self._now(), deleted=True)
         await self._index.put_tag(removed)
         return removed
+
+
+def _discard(body: Body) -> None:
+    """What the upstream says beside a manifest is for nobody here."""
+    if not isinstance(body, bytes | FileSlice | GrowingSlice):
+        body.discard()

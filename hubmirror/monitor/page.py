@@ -1,101 +1,140 @@
-"""``GET /``: what this is, and how docker and its kin are set up for this very host."""
+"""``GET /``: the mirror's figures, live, and how each client is set up for this very host.
+
+The figures themselves come from ``/quota`` and below, asked for by the page's own script, so
+whoever may not see them there does not see them here.
+"""
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from importlib.resources import files
 from typing import Final
 
+from twisted.internet.defer import Deferred
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
-from twisted.web.template import Element, Tag, XMLString, renderElement, renderer, tags
+from twisted.web.template import Element, Tag, XMLString, flattenString, renderer
 
-from hubmirror.quota.daily import DailyQuota
+from hubmirror.monitor.setup import ClientSetup, client_setups
 
 __all__ = ["Page"]
 
-_STYLE: Final = files(__package__).joinpath("page.css").read_text()
-_TEMPLATE: Final = XMLString(files(__package__).joinpath("page.xml").read_text())
-_POLICY: Final = (
-    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; "
-    f"style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}'"
+
+def _read(name: str) -> str:
+    return files(__package__).joinpath(name).read_text("utf-8")
+
+
+def _source(text: str) -> str:
+    """The CSP source that stands for the inline element with this text."""
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+_STYLE: Final = _read("page.css")
+_SCRIPT: Final = _read("page.js")
+_TEMPLATE: Final = XMLString(_read("page.xml"))
+
+#: Nothing but the page's own text runs, and it speaks to nobody but its own origin. Trusted
+#: types forbid to make HTML of a string, whatever a name in the figures looks like.
+_POLICY: Final = "; ".join(
+    [
+        "default-src 'none'",
+        f"style-src {_source(_STYLE)}",
+        f"script-src {_source(_SCRIPT)}",
+        "connect-src 'self'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    ]
 )
+
+_HEADERS: Final = {
+    "Content-Type": "text/html; charset=utf-8",
+    "Content-Security-Policy": _POLICY,
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Vary": "Host",
+}
 
 
 class Page(Resource):
     """The page at ``/`` for a person who opens the mirror's address in a browser.
 
-    ``public_url`` tells by which URL the browser knows this mirror.
+    ``upstream`` is the name by which the page tells whose mirror this is. ``public_url`` tells
+    by which URL (a scheme and an authority) clients pull, of the request for the page; None is
+    a listener by which nobody pulls, and the page then has no set-up.
     """
 
     isLeaf = False
 
-    def __init__(
-        self, quota: DailyQuota, upstream: str, public_url: Callable[[Request], str]
-    ) -> None:
+    def __init__(self, upstream: str, public_url: Callable[[Request], str | None]) -> None:
         super().__init__()
-        self._quota = quota
         self._upstream = upstream
         self._public_url = public_url
 
     def render_GET(self, request: Request) -> int:
-        request.setHeader("Content-Type", "text/html; charset=utf-8")
-        request.setHeader("Content-Security-Policy", _POLICY)
-        request.setHeader("Referrer-Policy", "no-referrer")
-        request.setHeader("Cache-Control", "no-store")
-        request.setHeader("Vary", "Host")
-        element = _PageElement(self._facts(self._public_url(request)))
-        renderElement(request, element, doctype=b"<!DOCTYPE html>")
+        for name, value in _HEADERS.items():
+            request.setHeader(name, value)
+        element = _PageElement(self._upstream, self._public_url(request))
+        written: Deferred[bytes] = flattenString(request, element)
+        written.addCallback(_with_code).addCallback(_send, request)
+        written.addErrback(request.processingFailed)
         return NOT_DONE_YET
 
-    def _facts(self, url: str) -> dict[str, str]:
-        status = self._quota.status()
-        return {
-            "host": url.partition("://")[2],
-            "upstream": self._upstream,
-            "used": f"{status.used:,}",
-            "of": "today" if status.remaining is None else f"of {status.limit:,} today",
-            "reset": f"{status.reset:%Y-%m-%d %H:%M} UTC",
-            **client_setup(url),
-        }
+
+def _send(page: bytes, request: Request) -> None:
+    request.setHeader("Content-Length", str(len(page)))
+    request.write(page)
+    request.finish()
 
 
-def client_setup(url: str) -> dict[str, str]:
-    """What each client's configuration holds to pull Docker Hub's images through ``url``."""
-    scheme, _, host = url.partition("://")
-    daemon: dict[str, list[str]] = {"registry-mirrors": [url]}
-    insecure = ""
-    if scheme == "http":
-        insecure = "insecure = true\n"
-        if not host.startswith(("127.", "localhost", "[::1]")):  # those docker trusts anyway
-            daemon["insecure-registries"] = [host]
-    return {
-        "daemon_json": json.dumps(daemon, indent=2),
-        "hosts_toml": (
-            'server = "https://registry-1.docker.io"\n\n'
-            f'[host."{url}"]\ncapabilities = ["pull", "resolve"]\n'
-        ),
-        "registries_conf": (
-            '[[registry]]\nlocation = "docker.io"\n\n'
-            f'[[registry.mirror]]\nlocation = "{host}"\n{insecure}'
-        ),
-    }
+def _with_code(page: bytes) -> bytes:
+    """``page`` with its style and script, which the template would have escaped.
+
+    No text from elsewhere can hold the empty elements: templates escape it.
+    """
+    for name, text in ((b"style", _STYLE), (b"script", _SCRIPT)):
+        page = page.replace(b"></" + name + b">", b">" + text.encode() + b"</" + name + b">", 1)
+    return b"<!DOCTYPE html>\n" + page
 
 
 class _PageElement(Element):
     loader = _TEMPLATE
 
-    def __init__(self, facts: dict[str, str]) -> None:
+    def __init__(self, upstream: str, url: str | None) -> None:
         super().__init__()
-        self._facts = facts
+        self._upstream = upstream
+        self._url = url
 
     @renderer
     def facts(self, _request: object, tag: Tag) -> Tag:
-        return tag.fillSlots(**self._facts)
+        return tag.fillSlots(upstream=self._upstream, host=_host(self._url) or "hubmirror")
 
     @renderer
-    def style(self, _request: object, _tag: Tag) -> Tag:
-        return tags.style(_STYLE)
+    def setup(self, _request: object, tag: Tag) -> Tag | str:
+        return "" if self._url is None else tag.fillSlots(pull_host=_host(self._url))
+
+    @renderer
+    def clients(self, _request: object, tag: Tag) -> Iterator[Tag]:
+        for setup in client_setups(self._url or ""):
+            yield tag.clone().fillSlots(**_slots(setup))
+
+
+def _host(url: str | None) -> str:
+    return (url or "").partition("://")[2]
+
+
+def _slots(setup: ClientSetup) -> dict[str, str]:
+    return {
+        "key": setup.key,
+        "client": setup.client,
+        "file": setup.file,
+        "text": setup.text,
+        "before": "Then " if setup.then else "It is read with the next pull.",
+        "then": setup.then or "",
+    }

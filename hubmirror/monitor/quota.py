@@ -1,38 +1,36 @@
-"""``GET /quota``: the day's count, for people and programs."""
+"""``GET /quota``: the mirror as it stands, for people and programs."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
-from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-from hubmirror.quota.daily import DailyQuota
-from hubmirror.tokens.credentials import LoginStatus
+from hubmirror.monitor.access import Access, View
+from hubmirror.monitor.guarded import Guarded
+from hubmirror.monitor.history import HistoryResource
+from hubmirror.monitor.report import Reporter
+from hubmirror.monitor.stream import StreamResource
 
 __all__ = ["QuotaResource"]
 
 
-class QuotaResource(Resource):
-    """``{"limit", "used", "remaining", "reset"}``; ``reset`` is in RFC 3339.
+class QuotaResource(Guarded):
+    """What ``reporter`` tells, as JSON; ``history`` and ``stream`` are below it."""
 
-    Without a limit, ``limit`` and ``remaining`` are null. Where the mirror has an account of
-    its own upstream, ``login`` tells how that stands (``ok`` is null until it was tried).
-    """
+    def __init__(
+        self,
+        access: Access,
+        reporter: Reporter,
+        history: HistoryResource,
+        stream: StreamResource,
+    ) -> None:
+        super().__init__(access)
+        self._reporter = reporter
+        self.putChild(b"history", history)
+        self.putChild(b"stream", stream)
 
-    isLeaf = True
-
-    def __init__(self, quota: DailyQuota, login: Callable[[], LoginStatus] | None = None) -> None:
-        super().__init__()
-        self._quota = quota
-        self._login = login
-
-    def render_GET(self, request: Request) -> bytes:
+    def show(self, request: Request, view: View) -> bytes:
+        """All of it, or the numbers."""
         request.setHeader("Content-Type", "application/json")
-        request.setHeader("Cache-Control", "no-store")
-        told = self._quota.status().as_json()
-        if self._login is not None:
-            status = self._login()
-            told["login"] = {"ok": status.ok, "message": status.message}
-        return json.dumps(told).encode() + b"\n"
+        return json.dumps(self._reporter.now(names=view is View.ALL)).encode() + b"\n"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import mmap
 import os
-from itertools import count
 from pathlib import Path
 from typing import Final
 
 from attrs import define, field
 from twisted.logger import Logger
 from zope.interface import Interface, implementer
+
+from hubmirror.quota.durable import create, set_aside
 
 __all__ = ["FileLedger", "ILedger", "MemoryLedger"]
 
@@ -97,16 +98,18 @@ class FileLedger:
 
     def used(self, day: int) -> int:
         """The count of ``day``."""
-        word = self._words[_slot(day)]
+        word = self._words[FIRST_SLOT + day % SLOTS]
         return word & COUNT_MASK if word >> COUNT_BITS == day & DAY_MASK else 0
 
     def add(self, day: int) -> int:
         """Add one, and return the new count."""
-        used = self.used(day) + 1
+        slot, tag = FIRST_SLOT + day % SLOTS, day & DAY_MASK
+        word = self._words[slot]
+        word = word + 1 if word >> COUNT_BITS == tag else tag << COUNT_BITS | 1
         # CPython stores a "Q" with one memcpy of 8 bytes: a single machine instruction.
-        self._words[_slot(day)] = (day & DAY_MASK) << COUNT_BITS | used
+        self._words[slot] = word
         self._is_flushed = False
-        return used
+        return word & COUNT_MASK
 
     def flush(self) -> None:
         """Bring the counts to the disk, if they have changed. Raises ``OSError``."""
@@ -132,7 +135,7 @@ class FileLedger:
 
     def _open(self, path: Path) -> int:
         if os.path.lexists(path) and not _is_ledger(path):
-            aside = _set_aside(path)
+            aside = set_aside(path)
             self._log.error(
                 "{path} is not a ledger of requests: it is now {aside}, and today's count "
                 "starts at 0",
@@ -140,12 +143,8 @@ class FileLedger:
                 aside=str(aside),
             )
         if not path.exists():
-            _create(path)
+            create(path, _empty())
         return os.open(path, os.O_RDWR | os.O_CLOEXEC)
-
-
-def _slot(day: int) -> int:
-    return FIRST_SLOT + day % SLOTS
 
 
 def _is_ledger(path: Path) -> bool:
@@ -155,35 +154,7 @@ def _is_ledger(path: Path) -> bool:
     return (words[0], words[1]) == (MAGIC, VERSION)
 
 
-def _set_aside(path: Path) -> Path:
-    names = (path.with_name(f"{path.name}.damaged-{number}") for number in count(1))
-    aside = next(name for name in names if not os.path.lexists(name))
-    path.rename(aside)
-    return aside
-
-
-def _create(path: Path) -> None:
-    """Make an empty ledger. Its blocks are written, not left sparse: a store into a mapped page
-
-    that the disk has no room for would kill the process.
-    """
+def _empty() -> bytes:
     page = memoryview(bytearray(PAGE)).cast("Q")
     page[0], page[1] = MAGIC, VERSION
-    unfinished = path.with_name(f"{path.name}.new")
-    unfinished.unlink(missing_ok=True)
-    fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(page)
-        file.flush()
-        os.fsync(fd)
-    unfinished.rename(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring the names in ``folder`` to the disk."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    return page.tobytes()

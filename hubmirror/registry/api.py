@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO, Final, cast
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
 
+from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -21,68 +24,120 @@ from hubmirror.question import (
     Subject,
     TokenRequest,
 )
-from hubmirror.registry.links import stay_on_mirror
+from hubmirror.quota.kinds import Kind
+from hubmirror.quota.quota import Charge
+from hubmirror.registry.answers import API_VERSION, fields_of, has_no_body
+from hubmirror.registry.message import (
+    Exchange,
+    Message,
+    parse_parameters,
+    query_of,
+    segments_of,
+)
 from hubmirror.registry.paths import PathGrammar
-from hubmirror.registry.request import MirrorRequest, parse_parameters
+from hubmirror.registry.request import MirrorRequest
+from hubmirror.registry.responses import error_answer
 from hubmirror.transport.bodies import Bodies
-from hubmirror.upstream.challenge import rewrite_realm
 
-__all__ = ["Api", "Token"]
+__all__ = ["Api", "Begun", "Token"]
 
-#: Statuses whose responses have neither a body nor a length (RFC 9110, section 8.6).
-BODILESS: Final = frozenset((204, 304))
-LENGTH: Final = b"Content-Length"
+#: How many targets are remembered with what they ask for.
+REMEMBERED: Final = 1024
+
+Took = Callable[[Kind, float], object]
+
+
+def _nobody(_kind: Kind, _seconds: float) -> None:
+    """Nobody wants to know."""
+
+
+@frozen(eq=False)
+class Begun:
+    """The work on one request: counted, and the mirror asked.
+
+    ``answer`` may be one of an error; whatever it fails with is a defect, unless it is cancelled.
+    """
+
+    charge: Charge
+    answer: Deferred[Answer]
+    _took: Took
+
+    def answer_at_hand(self) -> Answer | None:
+        """The answer, if it is there already."""
+        result = self.answer.result if self.answer.called else None
+        return result if isinstance(result, Answer) else None
+
+    def ended(self, received: int, sent: int, seconds: float) -> None:
+        """So many bytes came and went, and so long it took; to be told once."""
+        self.charge.moved(received, sent)
+        self._took(self.charge.kind, seconds)
 
 
 class _Endpoint(Resource):
-    """What the API's resources share: parse, ask the mirror, write."""
+    """What the API's resources share: parse, ask the mirror, write.
+
+    ``took`` is told how many seconds each request took.
+    """
 
     isLeaf = True
     _log = Logger()
 
-    def __init__(self, mirror: Mirror, bodies: Bodies) -> None:
+    def __init__(self, mirror: Mirror, bodies: Bodies, took: Took = _nobody) -> None:
         super().__init__()
         self._mirror = mirror
         self._bodies = bodies
+        self._took = took
+
+    def begin(self, exchange: Exchange) -> Begun:
+        """Any method, any path: the subject tells the mirror what was asked."""
+        message = exchange.message
+        question = _question(exchange, self._subject_or_refusal(message))
+        charge = self._mirror.admit(question)
+        work = Deferred.fromCoroutine(self._answer(question, charge))
+        return Begun(charge, work, self._took)
 
     def render(self, request: MirrorRequest) -> int:
-        """Any method, any path: the subject tells the mirror what was asked."""
-        work = Deferred.fromCoroutine(self._serve(request))
-        request.notifyFinish().addErrback(lambda _: work.cancel())
+        """Answer, going on with what has begun already."""
+        request.setHeader(*API_VERSION)
+        if request.method == b"OPTIONS":
+            request.preflight()
+        begun = request.begun
+        if isinstance(begun, Failure):
+            begun.raiseException()
+        begun = begun or self.begin(request.exchange)
+        ended = request.notifyFinish()
+        work = Deferred.fromCoroutine(self._serve(request, begun))
+        ended.addErrback(lambda _: work.cancel())
+        ended.addBoth(
+            lambda _: begun.ended(
+                request.exchange.message.size, request.sentLength, request.seconds()
+            )
+        )
         work.addErrback(self._defect, request)
         return NOT_DONE_YET
 
-    def subject(self, request: MirrorRequest) -> Subject:
-        """What ``request`` asks for; raises a ``RegistryError`` where that is nothing."""
+    def subject(self, message: Message) -> Subject:
+        """What ``message`` asks for; raises a ``RegistryError`` where that is nothing."""
         raise NotImplementedError
 
-    async def _serve(self, request: MirrorRequest) -> None:
-        question = _question(request, self._subject_or_refusal(request))
+    async def _answer(self, question: Question, charge: Charge) -> Answer:
         try:
-            answer = await self._mirror.answer(question)
+            return await self._mirror.answer(question, charge)
         except RegistryError as error:
-            request.fail(error)
-            return
-        await self._write(request, answer)
+            return error_answer(error)
 
-    async def _write(self, request: MirrorRequest, answer: Answer) -> None:
+    async def _serve(self, request: MirrorRequest, begun: Begun) -> None:
+        answer = await begun.answer
         request.upstream_seconds = answer.upstream_seconds
         request.set_status(answer.status)
-        _write_headers(request, answer)
-        self._write_length(request, answer)
-        if request.method == b"HEAD" or answer.status in BODILESS:
+        length = self._bodies.length(answer.body)
+        for name, value in fields_of(answer, length, request.exchange):
+            request.responseHeaders.addRawHeader(name.encode(), value.encode("latin-1"))
+        if has_no_body(answer, request.method):
             self._bodies.discard(answer.body)
         elif not await self._send(request, answer.body):
             return
         request.finish()
-
-    def _write_length(self, request: MirrorRequest, answer: Answer) -> None:
-        if answer.status in BODILESS or request.responseHeaders.hasHeader(LENGTH):
-            return
-        length = self._bodies.length(answer.body)
-        # An upstream's answer to a HEAD has no bytes: that tells nothing of the length.
-        if length is not None and (length or request.method != b"HEAD"):
-            request.setHeader(LENGTH, b"%d" % length)
 
     async def _send(self, request: MirrorRequest, body: Body) -> bool:
         """Send ``body``; False where it broke off, and the client's connection with it."""
@@ -95,13 +150,11 @@ class _Endpoint(Resource):
             return False
         return True
 
-    def _subject_or_refusal(self, request: MirrorRequest) -> Subject:
-        request.setHeader("Docker-Distribution-Api-Version", "registry/2.0")
-        if request.method == b"OPTIONS":
-            request.preflight()
+    def _subject_or_refusal(self, message: Message) -> Subject:
+        if message.method == b"OPTIONS":
             return Preflight()
         try:
-            return self.subject(request)
+            return self.subject(message)
         except RegistryError as error:
             return Refusal(error)
 
@@ -113,73 +166,59 @@ class _Endpoint(Resource):
 class Api(_Endpoint):
     """``/v2/…``: OCI distribution-spec 1.1, the pulling half."""
 
-    def __init__(self, mirror: Mirror, bodies: Bodies, grammar: PathGrammar) -> None:
-        super().__init__(mirror, bodies)
+    def __init__(
+        self, mirror: Mirror, bodies: Bodies, grammar: PathGrammar, took: Took = _nobody
+    ) -> None:
+        super().__init__(mirror, bodies, took)
         self._grammar = grammar
+        self._parsed = lru_cache(REMEMBERED)(self._parse)
 
-    def subject(self, request: MirrorRequest) -> Subject:
+    def subject(self, message: Message) -> Subject:
         """Raises ``Unsupported`` for a write, else as ``PathGrammar.parse``."""
-        if request.method not in (b"GET", b"HEAD"):
+        if message.method not in (b"GET", b"HEAD"):
             raise Unsupported(headers={"Allow": "GET, HEAD, OPTIONS"})
+        return self._parsed(message.target)
+
+    def _parse(self, target: bytes) -> Subject:
         try:
-            segments = [segment.decode("ascii") for segment in request.postpath or ()]
+            segments = [segment.decode("ascii") for segment in segments_of(target)[1:]]
         except UnicodeDecodeError:
             raise NameInvalid() from None
-        return self._grammar.parse(segments, request.query())
+        return self._grammar.parse(segments, query_of(target))
 
 
 class Token(_Endpoint):
     """``/token``: Docker registry v2 token authentication, GET and the OAuth2 form of it."""
 
-    def subject(self, request: MirrorRequest) -> Subject:
+    def subject(self, message: Message) -> Subject:
         """Raises ``NotFound`` for a path below, ``Unsupported`` for other methods."""
-        if request.postpath not in ([], [b""]):
+        if segments_of(message.target)[1:] not in ([], [b""]):
             raise NotFound()
-        if request.method == b"POST":
-            return TokenRequest(_form(request), is_form=True)
-        if request.method != b"GET":
+        if message.method == b"POST":
+            return TokenRequest(_form(message), is_form=True)
+        if message.method != b"GET":
             raise Unsupported(
                 "tokens are asked for by GET or POST", headers={"Allow": "GET, POST, OPTIONS"}
             )
-        return TokenRequest(request.query())
+        return TokenRequest(query_of(message.target))
 
 
-def _form(request: MirrorRequest) -> tuple[tuple[str, str], ...]:
-    content_type = (request.text_header("Content-Type") or "").partition(";")[0].strip().lower()
+def _form(message: Message) -> tuple[tuple[str, str], ...]:
+    content_type = (message.text(b"content-type") or "").partition(";")[0].strip().lower()
     if content_type != "application/x-www-form-urlencoded":
         raise BadRequest("a token request's body is application/x-www-form-urlencoded")
-    content = cast("BinaryIO", request.content)
-    content.seek(0)
-    return parse_parameters(content.read())
+    return parse_parameters(message.body)
 
 
-def _question(request: MirrorRequest, subject: Subject) -> Question:
-    accept = request.requestHeaders.getRawHeaders(b"Accept", [])
+def _question(exchange: Exchange, subject: Subject) -> Question:
+    message = exchange.message
     return Question(
-        method=request.method.decode("ascii"),
+        method=message.method.decode("ascii"),
         subject=subject,
-        client=request.mirror_client,
-        credential=request.text_header("Authorization"),
-        accept=tuple(value.decode("latin-1") for value in accept),
-        range=request.text_header("Range"),
-        if_range=request.text_header("If-Range"),
-        if_none_match=request.text_header("If-None-Match"),
+        client=exchange.client,
+        credential=message.text(b"authorization"),
+        accept=message.texts(b"accept"),
+        range=message.text(b"range"),
+        if_range=message.text(b"if-range"),
+        if_none_match=message.text(b"if-none-match"),
     )
-
-
-def _write_headers(request: MirrorRequest, answer: Answer) -> None:
-    challenges, links = [], []
-    for name, value in answer.headers:
-        lowered = name.lower()
-        if lowered == "www-authenticate":
-            challenges.append(value)
-        elif lowered == "link":
-            links.append(value)
-        elif lowered != "docker-distribution-api-version":  # it is there already
-            request.responseHeaders.addRawHeader(name.encode(), value.encode("latin-1"))
-    for challenge in rewrite_realm(challenges, f"{request.mirror_client.public_url}/token"):
-        request.responseHeaders.addRawHeader(b"WWW-Authenticate", challenge.encode("latin-1"))
-    for link in links:
-        own = stay_on_mirror(link, request.path.decode("latin-1"))
-        if own is not None:
-            request.responseHeaders.addRawHeader(b"Link", own.encode("latin-1"))

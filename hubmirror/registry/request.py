@@ -1,52 +1,78 @@
-"""One HTTP request: who it is from, and its line in the access log."""
+"""One HTTP request on its way through the tree of resources, and its line in the access log."""
 
 from __future__ import annotations
 
-from secrets import token_hex
 from typing import TYPE_CHECKING, Final, cast
-from urllib.parse import parse_qsl, urlencode
 
 from twisted.internet.interfaces import IProducer
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.server import Request
+from zope.interface import implementer
 
-from hubmirror.errors import BadRequest, RegistryError
-from hubmirror.question import Client, Headers
-from hubmirror.registry.forwarded import client_of, parse_host
+from hubmirror.errors import RegistryError
+from hubmirror.monitor.access import Viewer
+from hubmirror.question import Client
+from hubmirror.registry.message import Exchange
 from hubmirror.registry.responses import PREFLIGHT_HEADERS, error_body, reason
+from hubmirror.transport.kernel import IKernelConsumer, KernelSocket
 
 if TYPE_CHECKING:
+    from hubmirror.registry.api import Begun
     from hubmirror.registry.channel import MirrorChannel
     from hubmirror.registry.site import MirrorSite
 
-__all__ = ["MirrorRequest", "parse_parameters", "public_url_of"]
+__all__ = ["MirrorRequest", "public_url_of", "viewer_of"]
 
-#: Parameters of a query that may stand in the log: never a secret.
-LOGGED_PARAMETERS: Final = frozenset({"artifactType", "last", "n", "ns", "scope", "service"})
+#: Fields by which a proxy says that it has passed a request on.
+PROXY_FIELDS: Final = (
+    *(b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"),
+    *(b"x-real-ip", b"via"),
+)
 
 
+@implementer(IKernelConsumer)
 class MirrorRequest(Request):
     """A request to the mirror.
 
-    ``mirror_client`` is who asks, by the connection or by a trusted proxy's word;
-    ``upstream_seconds`` is told by whoever asked upstream.
+    ``exchange`` is what came and from whom, ``begun`` the work on it where that has begun before
+    the tree was asked, or what defect there was in it; ``upstream_seconds`` is told by whoever
+    asked upstream.
     """
 
     defaultContentType = None
     site: MirrorSite
-    channel: MirrorChannel
+    channel: MirrorChannel  # type: ignore[assignment]
+    exchange: Exchange
+    begun: Begun | Failure | None = None
     upstream_seconds: float | None = None
     _log = Logger()
 
+    def serve(self, exchange: Exchange, begun: Begun | Failure | None) -> None:
+        """Find out who answers ``exchange``, and let him."""
+        self.exchange, self.begun = exchange, begun
+        message = exchange.message
+        for name, values in message.fields.items():
+            self.requestHeaders.setRawHeaders(name, values)
+        self.gotLength(len(message.body))
+        self.handleContentChunk(message.body)
+        self.requestReceived(message.method, message.target, message.version)
+
     def process(self) -> None:
         self.site = self.channel.site
-        self.request_id = token_hex(8)
-        self._began = self.site.reactor.seconds()
-        self.mirror_client = self._client()
         self.setHeader("X-Request-Id", self.request_id)
         self.notifyFinish().addCallbacks(self._finished, self._broken_off)
         super().process()
+
+    @property
+    def mirror_client(self) -> Client:
+        """Who asks, by the connection or by a trusted proxy's word."""
+        return self.exchange.client
+
+    @property
+    def request_id(self) -> str:
+        """The id that the client is told, and that the log has."""
+        return self.exchange.id
 
     def registerProducer(self, producer: IProducer, streaming: bool) -> None:
         """As Twisted's, but a client that has gone is no error: its producer is stopped."""
@@ -60,25 +86,23 @@ class MirrorRequest(Request):
         if not self._is_gone():
             super().unregisterProducer()
 
+    def seconds(self) -> float:
+        """How long it has been here."""
+        return self.site.reactor.seconds() - self.exchange.began
+
+    def kernel_socket(self) -> KernelSocket | None:
+        """See ``IKernelConsumer``."""
+        if self._is_gone() or self.chunked or self.isSecure():
+            return None
+        return self.channel.kernel_socket()
+
+    def sent_by_kernel(self, count: int) -> None:
+        """See ``IKernelConsumer``."""
+        self.sentLength += count
+
     def text_header(self, name: str) -> str | None:
         """The first field called ``name``, as text (Latin-1, as RFC 9110 has it)."""
-        values = self.requestHeaders.getRawHeaders(name.encode())
-        return values[0].decode("latin-1") if values else None
-
-    def text_headers(self) -> Headers:
-        """All fields, as text."""
-        return tuple(
-            (name.decode("latin-1"), value.decode("latin-1"))
-            for name, values in self.requestHeaders.getAllRawHeaders()
-            for value in values
-        )
-
-    def query(self) -> Headers:
-        """The query's parameters in their order.
-
-        Raises ``BadRequest`` where they hold a control character or are no UTF-8.
-        """
-        return parse_parameters(self.uri.partition(b"?")[2])
+        return self.exchange.message.text(name.lower().encode())
 
     def set_status(self, status: int) -> None:
         """As ``setResponseCode``, with the reason phrases that Twisted lacks."""
@@ -118,23 +142,14 @@ class MirrorRequest(Request):
         """Whether the connection is lost: Twisted takes the channel away then."""
         return cast(object, self.channel) is None
 
-    def _client(self) -> Client:
-        frontage = self.site.frontage
-        address, public_url = client_of(
-            peer=self.channel.peer_host(),
-            is_secure=self.isSecure(),
-            host=self._host(),
-            headers=self.text_headers(),
-            trusted=frontage.trusted_proxies,
-            public_url=frontage.public_url,
-        )
-        return Client(address, public_url, self.text_header("User-Agent"))
-
-    def _host(self) -> str:
-        host = self.text_header("Host")
-        if host is not None and parse_host(host) is not None:
-            return host
-        return self.channel.local_authority()
+    def viewer(self) -> Viewer:
+        """Who this is to those who decide about watching the mirror."""
+        client, message = self.mirror_client, self.exchange.message
+        caller = self.channel.caller
+        told = client.public_url.partition("://")[2]
+        is_relayed = any(name in message.fields for name in PROXY_FIELDS)
+        is_proxys = client.address == caller.address
+        return Viewer(client.address, (caller.host(message), told), is_relayed and is_proxys)
 
     def _finished(self, _: None) -> None:
         self._say(self.code)
@@ -143,30 +158,14 @@ class MirrorRequest(Request):
         self._say(self.code if self.startedWriting else 499, is_whole=False)
 
     def _say(self, status: int, *, is_whole: bool = True) -> None:
-        fields: dict[str, object] = {
-            "client": self.mirror_client.address,
-            "method": self.method.decode("latin-1"),
-            "path": self._loggable_path(),
-            "status": status,
-            "bytes": self.sentLength,
-            "seconds": round(self.site.reactor.seconds() - self._began, 4),
-            "id": self.request_id,
-        }
-        if self.upstream_seconds is not None:
-            fields["upstream"] = round(self.upstream_seconds, 4)
-        if not is_whole:
-            fields["aborted"] = True
-        self.site.log_request(fields)
-
-    def _loggable_path(self) -> str:
-        path, _, query = self.uri.decode("latin-1").partition("?")
-        if not query:
-            return path
-        shown = [
-            (name, value if name in LOGGED_PARAMETERS else "-")
-            for name, value in parse_qsl(query, keep_blank_values=True)
-        ]
-        return f"{path}?{urlencode(shown, safe=':/,*')}"
+        line = self.exchange.line(
+            status=status,
+            sent=self.sentLength,
+            seconds=self.seconds(),
+            upstream=self.upstream_seconds,
+            is_whole=is_whole,
+        )
+        self.site.log_request(line)
 
 
 def public_url_of(request: Request) -> str:
@@ -174,17 +173,6 @@ def public_url_of(request: Request) -> str:
     return cast(MirrorRequest, request).mirror_client.public_url
 
 
-def parse_parameters(encoded: bytes) -> Headers:
-    """``application/x-www-form-urlencoded`` parameters, in their order.
-
-    Raises ``BadRequest`` where they hold a control character, or are no UTF-8, or are too many.
-    """
-    try:
-        pairs = parse_qsl(
-            encoded.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=100
-        )
-    except ValueError:
-        raise BadRequest("the request's parameters are malformed") from None
-    if any(not text.isprintable() for pair in pairs for text in pair):
-        raise BadRequest("a parameter of the request holds a control character")
-    return tuple(pairs)
+def viewer_of(request: Request) -> Viewer:
+    """Who asks to watch this mirror by ``request``."""
+    return cast(MirrorRequest, request).viewer()

@@ -7,8 +7,16 @@ from http import HTTPStatus
 from typing import Final
 
 from hubmirror.errors import RegistryError
+from hubmirror.question import Answer
 
-__all__ = ["COMMON_HEADERS", "PREFLIGHT_HEADERS", "error_body", "raw_response", "reason"]
+__all__ = [
+    "COMMON_HEADERS",
+    "PREFLIGHT_HEADERS",
+    "error_answer",
+    "error_body",
+    "raw_response",
+    "reason",
+]
 
 #: On every response: any page may read this mirror's answers, as it could the registry's.
 COMMON_HEADERS: Final = (
@@ -32,6 +40,12 @@ def error_body(error: RegistryError) -> bytes:
     if error.detail is not None:
         entry["detail"] = error.detail
     return json.dumps({"errors": [entry]}).encode() + b"\n"
+
+
+def error_answer(error: RegistryError) -> Answer:
+    """An error as the answer to a question."""
+    headers = (*error.headers.items(), ("Content-Type", "application/json"))
+    return Answer(error.status, headers, error_body(error))
 
 
 def raw_response(error: RegistryError) -> bytes:

@@ -9,6 +9,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
 from hubmirror.errors import NotFound
+from hubmirror.registry.api import Api
 from hubmirror.registry.request import MirrorRequest
 
 __all__ = ["Root"]
@@ -20,11 +21,14 @@ _API: Final = (b"v2", b"token")
 class Root(Resource):
     """Children by the first segment of their path; any other path is a 404 in JSON.
 
-    OPTIONS on a path that is no part of the API is answered here: 204.
+    OPTIONS on a path that is no part of the API is answered here: 204. ``api`` is whom the channel
+    may ask for what is below ``/v2/`` without the tree.
     """
 
     def __init__(self, children: Mapping[bytes, IResource]) -> None:
         super().__init__()
+        api = children.get(b"v2")
+        self.api = api if isinstance(api, Api) else None
         for name, child in children.items():
             self.putChild(name, child)
 

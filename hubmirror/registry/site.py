@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from ipaddress import ip_address, ip_network
-from typing import Any, Final, cast
+from ipaddress import ip_address
+from typing import Any, cast
+from urllib.parse import urlsplit
 
 from attrs import field, frozen
 from twisted.internet.defer import Deferred
@@ -18,14 +19,16 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
 from hubmirror.errors import RegistryError, TooManyRequests
+from hubmirror.quota.spender import address_key
+from hubmirror.registry.api import Api
 from hubmirror.registry.channel import LINGER, Limits, MirrorChannel
 from hubmirror.registry.forwarded import Network, parse_host
+from hubmirror.registry.quick import QuickWay
 from hubmirror.registry.request import MirrorRequest
 from hubmirror.registry.responses import COMMON_HEADERS, raw_response
+from hubmirror.registry.root import Root
 
 __all__ = ["Frontage", "MirrorSite"]
-
-IPV6_CLIENT_PREFIX: Final = 64
 
 
 @frozen
@@ -35,6 +38,12 @@ class Frontage:
     trusted_proxies: tuple[Network, ...] = ()
     public_url: str | None = None
     host_names: frozenset[str] = field(default=frozenset({"localhost"}))
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names that are surely this mirror's, without ports."""
+        url = urlsplit(self.public_url or "")
+        return self.host_names | ({url.hostname} if url.hostname else set())
 
 
 class MirrorSite(Site):
@@ -53,6 +62,7 @@ class MirrorSite(Site):
         super().__init__(resource, requestFactory=MirrorRequest, reactor=reactor)
         self.limits = limits
         self.frontage = frontage
+        self.quick = QuickWay()
         self.is_draining = False
         self._channels: set[MirrorChannel] = set()
         self._per_client: Counter[str] = Counter()
@@ -83,6 +93,11 @@ class MirrorSite(Site):
         found: IResource = super().getResourceFor(request)
         return found
 
+    @property
+    def api(self) -> Api | None:
+        """Who may be asked without the tree of resources."""
+        return self.resource.api if isinstance(self.resource, Root) else None
+
     def is_own_authority(self, authority: str, local: str) -> bool:
         """Whether a request's absolute target names this server (RFC 9112, section 3.2.2).
 
@@ -100,15 +115,20 @@ class MirrorSite(Site):
         own = {*self.frontage.host_names, local.rpartition(":")[0]}
         return host in own or host in {f"{name}:{port}" for name in own}
 
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._channels)
+
     def connected(self, channel: MirrorChannel) -> None:
         """A connection has begun."""
         self._channels.add(channel)
-        self._per_client[_client_key(channel.peer_host())] += 1
+        self._per_client[address_key(channel.peer_host())] += 1
 
     def disconnected(self, channel: MirrorChannel) -> None:
         """A connection has ended."""
         self._channels.discard(channel)
-        key = _client_key(channel.peer_host())
+        key = address_key(channel.peer_host())
         self._per_client[key] -= 1
         if self._per_client[key] <= 0:
             del self._per_client[key]
@@ -154,7 +174,7 @@ class MirrorSite(Site):
             return ServiceUnavailable(headers={"Retry-After": "1"})
         if not host or self._is_proxy(host):
             return None
-        if self._per_client[_client_key(host)] >= self.limits.max_connections_per_client:
+        if self._per_client[address_key(host)] >= self.limits.max_connections_per_client:
             return TooManyRequests(
                 "this client has too many connections open", headers={"Retry-After": "1"}
             )
@@ -195,11 +215,3 @@ class _Refused(Protocol):
     def connectionLost(self, reason: Failure | None = None) -> None:  # noqa: ARG002
         if self._hang_up is not None and self._hang_up.active():
             self._hang_up.cancel()
-
-
-def _client_key(host: str) -> str:
-    """The address that connections are counted under: an IPv6 client has a whole /64."""
-    address = ip_address(host.partition("%")[0])
-    if address.version == 4 or address.ipv4_mapped is not None:
-        return host
-    return str(ip_network((address, IPV6_CLIENT_PREFIX), strict=False))

@@ -6,8 +6,9 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IConsumer
 
 from hubmirror.question import Body, FileSlice, GrowingSlice
-from hubmirror.transport.files import ReadInThread, send_file
+from hubmirror.transport.files import send_file
 from hubmirror.transport.growing import send_growing
+from hubmirror.transport.reading import FileReader, ReadInThread
 
 __all__ = ["Bodies"]
 
@@ -16,7 +17,7 @@ class Bodies:
     """Sends bodies. ``read`` is ``os.pread`` in a thread: it must not hold the reactor."""
 
     def __init__(self, read: ReadInThread) -> None:
-        self._read = read
+        self._reader = FileReader(read)
 
     def length(self, body: Body) -> int | None:
         """How many bytes it has, or None where nobody knows."""
@@ -32,9 +33,9 @@ class Bodies:
             consumer.write(body)
             return succeed(None)
         if isinstance(body, FileSlice):
-            return send_file(body, consumer, self._read)
+            return send_file(body, consumer, self._reader)
         if isinstance(body, GrowingSlice):
-            return send_growing(body, consumer, self._read)
+            return send_growing(body, consumer, self._reader)
         return body.send_to(consumer)
 
     def discard(self, body: Body) -> None:

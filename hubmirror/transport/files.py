@@ -1,8 +1,7 @@
-"""A part of a file, sent chunk by chunk."""
+"""A part of a file, sent chunk by chunk: by the kernel where it can, else through memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -11,27 +10,39 @@ from twisted.internet.interfaces import IConsumer
 from hubmirror.errors import UpstreamFailure
 from hubmirror.question import FileSlice
 from hubmirror.transport.pump import Pump, pump
+from hubmirror.transport.reading import FileReader
 
-__all__ = ["CHUNK", "ReadInThread", "send_file"]
+__all__ = ["CHUNK", "send_chunk", "send_file"]
 
-#: How much is read at once, in bytes: a thread's turn costs as much as copying some 100 KiB.
+#: How much is sent in one turn at most, in bytes: a thread's turn costs as much as copying some
+#: 100 KiB, and other connections wait meanwhile.
 CHUNK: Final = 512 * 1024
 
-#: ``pread`` in a thread: descriptor, size, offset.
-ReadInThread = Callable[[int, int, int], Deferred[bytes]]
 
-
-def send_file(part: FileSlice, consumer: IConsumer, read: ReadInThread) -> Deferred[None]:
+def send_file(part: FileSlice, consumer: IConsumer, reader: FileReader) -> Deferred[None]:
     """Write ``part`` to ``consumer`` and close it; see ``Bodies.send``."""
 
     async def feed(out: Pump) -> None:
         position, end = part.start, part.start + part.length
         while position < end:
             await out.ready()
-            data = await read(part.fd, min(CHUNK, end - position), position)
-            if not data:
-                raise UpstreamFailure("a kept blob has become shorter while it was sent")
-            out.write(data)
-            position += len(data)
+            position += await send_chunk(out, reader, part.fd, position, end - position)
 
     return pump(consumer, feed, part.close)
+
+
+async def send_chunk(out: Pump, reader: FileReader, fd: int, position: int, left: int) -> int:
+    """Send up to ``CHUNK`` of the ``left`` bytes from ``position`` on; how many that was.
+
+    Raises ``UpstreamFailure`` where the file ends.
+    """
+    size = min(CHUNK, left)
+    if out.has_kernel and reader.is_cached(fd, size, position):
+        sent = await out.splice(fd, position, size)
+    else:
+        data = await reader.read(fd, size, position)
+        out.write(data)
+        sent = len(data)
+    if not sent:
+        raise UpstreamFailure("a kept blob has become shorter while it was sent")
+    return sent

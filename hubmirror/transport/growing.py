@@ -6,13 +6,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer
 
 from hubmirror.question import GrowingSlice
-from hubmirror.transport.files import CHUNK, ReadInThread
+from hubmirror.transport.files import send_chunk
 from hubmirror.transport.pump import Pump, pump
+from hubmirror.transport.reading import FileReader
 
 __all__ = ["send_growing"]
 
 
-def send_growing(part: GrowingSlice, consumer: IConsumer, read: ReadInThread) -> Deferred[None]:
+def send_growing(part: GrowingSlice, consumer: IConsumer, reader: FileReader) -> Deferred[None]:
     """Write ``part`` to ``consumer``; see ``Bodies.send``."""
     source = part.source
 
@@ -24,8 +25,7 @@ def send_growing(part: GrowingSlice, consumer: IConsumer, read: ReadInThread) ->
             if not there:
                 await source.wait(position)
                 continue
-            data = await read(source.fd, min(CHUNK, there, end - position), position)
-            out.write(data)
-            position += len(data)
+            left = min(there, end - position)
+            position += await send_chunk(out, reader, source.fd, position, left)
 
     return pump(consumer, feed, source.close)

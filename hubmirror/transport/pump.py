@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IConsumer, IPushProducer
 from zope.interface import implementer
+
+from hubmirror.transport.kernel import socket_of
 
 __all__ = ["Pump", "pump"]
 
@@ -29,6 +32,7 @@ class Pump:
 
     def __init__(self, consumer: IConsumer, release: Callable[[], None]) -> None:
         self._consumer = consumer
+        self._kernel = socket_of(consumer)
         self._release = release
         self._may_go: Deferred[None] | None = None
         self._is_paused = False
@@ -38,6 +42,8 @@ class Pump:
     def begin(self, feed: Callable[[Pump], Awaitable[None]]) -> Deferred[None]:
         """Start; the Deferred is ``feed``'s end."""
         self._consumer.registerProducer(self, True)
+        if self._kernel is not None:
+            self._kernel.cork(True)
         work: Deferred[None] = Deferred.fromCoroutine(self._run(feed))
         self._work = work
         return work
@@ -53,6 +59,26 @@ class Pump:
     def write(self, data: bytes) -> None:
         """Hand on ``data``; the consumer may pause us meanwhile."""
         self._consumer.write(data)
+
+    @property
+    def has_kernel(self) -> bool:
+        """Whether ``splice`` may be called."""
+        return self._kernel is not None
+
+    async def splice(self, fd: int, position: int, count: int) -> int:
+        """Have the kernel send up to ``count`` bytes of a file, once all that was written has left.
+
+        How many it has sent: 0 where the file ends.
+        """
+        if self._kernel is None:
+            raise RuntimeError("the consumer's bytes do not go by the kernel")
+        while True:
+            self._kernel.wait()
+            await self.ready()
+            sent = self._kernel.send_file(fd, position, count)
+            if sent is not None:
+                cast(Any, self._consumer).sent_by_kernel(sent)
+                return sent
 
     def pauseProducing(self) -> None:
         """The consumer has enough for now (``IPushProducer``)."""
@@ -75,5 +101,7 @@ class Pump:
         try:
             await feed(self)
         finally:
+            if self._kernel is not None:
+                self._kernel.cork(False)
             self._release()
             self._consumer.unregisterProducer()

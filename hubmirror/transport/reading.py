@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
+from attrs import frozen
 from twisted.internet.defer import Deferred, succeed
 
-from hubmirror.transport.files import ReadInThread
+__all__ = ["FileReader", "ReadInThread"]
 
-__all__ = ["cached_first"]
+#: ``pread`` in a thread: descriptor, size, offset.
+ReadInThread = Callable[[int, int, int], Deferred[bytes]]
 
 
-def cached_first(in_thread: ReadInThread) -> ReadInThread:
-    """``in_thread``, but for pages that the kernel has: reading those costs less than a thread.
+@frozen
+class FileReader:
+    """Reads what the kernel has in memory here, as that costs less than a thread's turn."""
 
-    The first and the last byte are asked for with ``RWF_NOWAIT`` (preadv2(2)): a chunk that was
-    just written, or read ahead, is cached as a whole.
-    """
+    _in_thread: ReadInThread
 
-    def read(fd: int, size: int, offset: int) -> Deferred[bytes]:
-        if _is_cached(fd, offset) and _is_cached(fd, offset + size - 1):
+    def read(self, fd: int, size: int, offset: int) -> Deferred[bytes]:
+        """So many bytes from ``offset`` on; fewer at the file's end."""
+        if self.is_cached(fd, size, offset):
             return succeed(os.pread(fd, size, offset))
-        return in_thread(fd, size, offset)
+        return self._in_thread(fd, size, offset)
 
-    return read
+    def is_cached(self, fd: int, size: int, offset: int) -> bool:
+        """Whether the kernel has these bytes in memory: they can be read without a wait.
+
+        The first and the last byte are asked for with ``RWF_NOWAIT`` (preadv2(2)): a chunk that
+        was just written, or read ahead, is cached as a whole.
+        """
+        return _is_cached(fd, offset) and _is_cached(fd, offset + size - 1)
 
 
 def _is_cached(fd: int, offset: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -49,13 +50,22 @@ class ResponseBody:
     """The body of one response: streamed as the consumer takes it, with a limit for stalls.
 
     ``stall`` is how many seconds may go by between two bytes while the consumer wants them;
-    ``host`` names the upstream in errors. Twisted has paused the transport at the end of the
-    headers, and it stays so until ``send_to`` or ``discard``: one of them must be called. (A body
-    without a byte never needs it: see ``EmptyBody``.)
+    ``host`` names the upstream in errors; ``received`` is told of bytes as they come. Twisted has
+    paused the transport at the end of the headers, and it stays so until ``send_to`` or
+    ``discard``: one of them must be called. (A body without a byte never needs it: see
+    ``EmptyBody``.)
     """
 
-    def __init__(self, response: IResponse, clock: IReactorTime, stall: float, host: str) -> None:
+    def __init__(
+        self,
+        response: IResponse,
+        clock: IReactorTime,
+        stall: float,
+        host: str,
+        received: Callable[[int], object],
+    ) -> None:
         self._response = response
+        self._count = received
         self._clock = clock
         self._stall = stall
         self._host = host
@@ -69,7 +79,8 @@ class ResponseBody:
         it breaks off, and with ``CancelledError`` when the consumer stops the producer.
         """
         self._taken = True
-        return _Flow(consumer, self._clock, self._stall, self._host).begin(self._response)
+        flow = _Flow(consumer, self._clock, self._stall, self._host, self._count)
+        return flow.begin(self._response)
 
     def discard(self) -> None:
         """The body is not wanted, or not wanted any more. Without effect once it is sent."""
@@ -106,8 +117,16 @@ class _Flow(Protocol):
     one came. It sleeps while the consumer has paused.
     """
 
-    def __init__(self, consumer: IConsumer, clock: IReactorTime, stall: float, host: str) -> None:
+    def __init__(
+        self,
+        consumer: IConsumer,
+        clock: IReactorTime,
+        stall: float,
+        host: str,
+        count: Callable[[int], object],
+    ) -> None:
         self._consumer = consumer
+        self._count = count
         self._write = consumer.write
         self._clock = clock
         self._seconds = clock.seconds
@@ -157,6 +176,7 @@ class _Flow(Protocol):
         if self._ended:
             return
         self._received += len(data)
+        self._count(len(data))
         self._last = self._seconds()
         self._write(data)
 

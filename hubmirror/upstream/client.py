@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random as random_numbers
 from collections.abc import Callable
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NoReturn, cast
 
@@ -25,6 +26,9 @@ from zope.interface import implementer
 
 from hubmirror.errors import UpstreamFailure, UpstreamTimeout
 from hubmirror.question import Headers, IStream
+from hubmirror.quota.counters import UPSTREAM_BYTES, UPSTREAM_REQUESTS
+from hubmirror.quota.history import MemoryHistory
+from hubmirror.quota.tally import Tally
 from hubmirror.upstream import headers as fields
 from hubmirror.upstream.body import EmptyBody, ResponseBody
 from hubmirror.upstream.breaker import Breaker, BrokenAnswer
@@ -75,7 +79,7 @@ class UpstreamClient:
 
     A GET or HEAD that fails before its answer begins is tried again, ``retries`` times at most.
     ``random`` returns floats from 0 to 1, for the jitter of the waits between. ``breaker`` is
-    one of its own unless others look at it, too.
+    one of its own unless others look at it, too; so is ``tally``, in which all is counted.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class UpstreamClient:
         retries: int = 2,
         random: Callable[[], float] = random_numbers.random,
         breaker: Breaker | None = None,
+        tally: Tally | None = None,
     ) -> None:
         self._http = http
         self._clock = clock
@@ -95,6 +100,7 @@ class UpstreamClient:
         self._retries = retries
         self._random = random
         self._breaker = breaker or Breaker(clock)
+        self._tally = tally or Tally(MemoryHistory(), clock.seconds)
 
     async def request(
         self, method: str, url: str, headers: Headers = (), body: bytes | None = None
@@ -123,7 +129,9 @@ class UpstreamClient:
     def _body(self, method: str, url: str, response: IResponse) -> IStream:
         if method == "HEAD" or response.code in (204, 304) or response.length == 0:
             return EmptyBody()  # Twisted has given the connection back already
-        return ResponseBody(response, self._clock, self._limits.stall, origin_of(url).host)
+        received = partial(self._tally.add, UPSTREAM_BYTES)
+        host = origin_of(url).host
+        return ResponseBody(response, self._clock, self._limits.stall, host, received)
 
     async def _persist(
         self, method: str, url: str, headers: Headers, body: bytes | None
@@ -147,6 +155,7 @@ class UpstreamClient:
     def _send(
         self, method: str, url: str, headers: Headers, body: bytes | None, deadline: float
     ) -> Deferred[IResponse]:
+        self._tally.add(UPSTREAM_REQUESTS)
         sending = maybeDeferred(
             self._http.request,
             method,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from attrs import frozen
 from twisted.internet.address import IPv4Address
@@ -16,11 +16,12 @@ from twisted.internet.interfaces import (
     IReactorTCP,
     IReactorTime,
 )
-from twisted.internet.protocol import Factory, Protocol, ServerFactory
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from hubmirror.certificates.server import ServerTLS
+from hubmirror.transport.ports import TLSPort
 
 T = TypeVar("T")
 
@@ -50,8 +51,9 @@ class Loopback:
         self._ports: list[IListeningPort] = []
 
     def listen(self, tls: ServerTLS) -> int:
-        factory = cast(ServerFactory, tls.wrap(Factory.forProtocol(Echo)))
-        port = self.reactor.listenTCP(0, factory, interface="127.0.0.1")
+        factory = Factory.forProtocol(Echo)
+        port = TLSPort(0, factory, tls.secure, self.reactor, interface="127.0.0.1")
+        port.startListening()
         self._ports.append(port)
         address = port.getHost()
         assert isinstance(address, IPv4Address)

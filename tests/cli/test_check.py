@@ -41,6 +41,39 @@ def test_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cells["library_prefix"] == ["library_prefix", "auto", "default"]
 
 
+def test_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the file has as tables has a line for each; what files hold is not shown."""
+    path = tmp_path / "x.toml"
+    for name, secret in (
+        ("hook", "https://chat.example/s3cret"),
+        ("token", "s3cret-of-16-characters"),
+    ):
+        (tmp_path / name).write_text(secret)
+        (tmp_path / name).chmod(0o600)
+    path.write_text(
+        '[quota]\nday = 7\nwebhook = "hook"\n[[quota.client]]\nnetwork = "ci"\n'
+        'requests_per_day = 20000\nbytes_per_minute = "1KiB"\n'
+        '[[quota.client]]\nuser = "alice"\nrequests_per_day = 0\n'
+        "[[quota.client]]\nrequests_per_minute = 9\n"
+        '[[quota.reserve]]\nshare = "12.5%"\nnetworks = "ci"\nusers = "alice"\n'
+        '[networks]\nci = ["10.1.0.0/16", "::1"]\ndev = "10.2.0.0/16"\n[monitor]\ntoken = "token"\n'
+    )
+    assert main(["--config", str(path)]) == 0
+    out = capsys.readouterr().out
+    rows = [[cell.strip() for cell in row.split("  ") if cell] for row in out.splitlines()]
+    source, tables = f"file {path}", rows.index(["quota", "7", f"file {path}"])
+    assert rows[tables + 3 : tables + 9] == [
+        ["quota_client", "network ci: 20000 requests per day, 1024 bytes per minute", source],
+        ["user alice: no limit"],
+        ["each address: 9 requests per minute"],
+        ["quota_reserve", "12.5%: network ci, user alice", source],
+        ["networks", "ci: 10.1.0.0/16, ::1/128", source],
+        ["dev: 10.2.0.0/16"],
+    ]
+    assert ["quota_webhook", str(tmp_path / "hook"), source] in rows
+    assert "s3cret" not in out
+
+
 def test_every_error_at_once(tmp_path: Path) -> None:
     """All of them on stderr, each with its key and what is allowed; the status is 2."""
     path = tmp_path / "x.toml"

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from hubmirror.config.files import parse_login, read_login, readable_file
+from hubmirror.config.files import (
+    parse_login,
+    read_login,
+    read_secret,
+    read_url,
+    readable_file,
+)
 
 
 def private(path: Path, content: bytes) -> Path:
@@ -61,3 +68,54 @@ def test_a_login_in_a_text() -> None:
     assert parse_login("user:pass:word") == ("user", "pass:word")
     assert parse_login("user:") == ("user", "")
     assert parse_login("user") is parse_login(":x") is parse_login("a:b\nc") is None
+
+
+@pytest.mark.parametrize("content", [b"0123456789abcdef", b"0123456789abcdef\n"])
+def test_a_secret(tmp_path: Path, content: bytes) -> None:
+    """One line; its end is not the secret's."""
+    assert read_secret(private(tmp_path / "token", content)) == "0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"s3cret",
+        b"s3cret of many words",
+        b"s3cret-0123456789\nmore",
+        "s3cret-012345678é".encode(),
+    ],
+    ids=["empty", "short", "spaces", "two-lines", "not-ascii"],
+)
+def test_what_is_no_secret(tmp_path: Path, content: bytes) -> None:
+    """What is easily guessed, or fits into no header, is refused, and nothing of it is told."""
+    with pytest.raises(ValueError, match="16 visible") as caught:
+        read_secret(private(tmp_path / "token", content))
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_url(tmp_path: Path) -> None:
+    """As one line, its path and query in it."""
+    path = private(tmp_path / "url", b"https://chat.example/hook?key=s3cret\n")
+    assert read_url(path) == "https://chat.example/hook?key=s3cret"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"s3cret", b"ftp://x/s3cret", b"https://s3cret@x/", b"https://x/s3cret\nmore"],
+    ids=["empty", "no-scheme", "ftp", "userinfo", "two-lines"],
+)
+def test_what_is_no_url(tmp_path: Path, content: bytes) -> None:
+    """Other forms are refused, and nothing of them is told."""
+    with pytest.raises(ValueError, match="url: it") as caught:
+        read_url(private(tmp_path / "url", content))
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("read", [read_secret, read_url])
+def test_what_others_may_read_is_refused(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    """As a login."""
+    path = private(tmp_path / "file", b"https://chat.example/hook")
+    path.chmod(0o644)
+    with pytest.raises(ValueError, match="chmod 600"):
+        read(path)

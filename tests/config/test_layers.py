@@ -70,8 +70,10 @@ def test_what_kubernetes_adds_for_a_service_is_no_problem() -> None:
         "HUBMIRROR_PORT_5000_TCP": "tcp://10.0.0.7:5000",
         "HUBMIRROR_PORT_5000_TCP_ADDR": "10.0.0.7",
     }
-    assert not layers.variables(environ, HERE).problems
+    monitor = {name.replace("HUBMIRROR", "HUBMIRROR_MONITOR"): environ[name] for name in environ}
+    assert not layers.variables({**environ, **monitor}, HERE).problems
     assert layers.variables({"HUBMIRROR_PORT": "5000"}, HERE).problems
+    assert layers.variables({"HUBMIRROR_MONITOR_PORT": "5000"}, HERE).problems
 
 
 def test_file(tmp_path: Path) -> None:
@@ -95,8 +97,95 @@ def test_a_table_spells_the_first_word_of_its_keys(tmp_path: Path) -> None:
     layer = layers.file(path, "x.toml")
     assert layer.values["warm_images"] == ["busybox"]
     assert [str(one) for one in layer.problems] == [
-        "warm_periot: there is no such key; did you mean warm_period? (file x.toml)"
+        "warm.periot: there is no such key; did you mean warm.period? (file x.toml)"
     ]
+    assert layer.keys["warm_images"] == "warm.images"
+
+
+def test_tables_of_the_quota(tmp_path: Path) -> None:
+    """``[quota]`` and ``[monitor]`` spell what top-level keys do, some in their own words.
+
+    A table that is a setting itself is its value.
+    """
+    path = tmp_path / "x.toml"
+    path.write_text(
+        '[quota]\nday = 5\nminute = 6\non_exhausted = "count"\nwebhook = "x"\n'
+        'spare_pulls_below = "5%"\n'
+        '[[quota.client]]\nuser = "a"\n[[quota.client]]\nuser = "b"\n'
+        '[[quota.reserve]]\nshare = "1%"\n'
+        '[monitor]\nlisten = ":1"\nallow = "::1"\ntoken = "y"\npublic = true\n'
+        '[networks]\nci = "10.0.0.0/8"\n'
+    )
+    layer = layers.file(path, "x.toml")
+    assert not layer.problems
+    assert layer.values == {
+        "quota": 5,
+        "quota_minute": 6,
+        "on_exhausted": "count",
+        "quota_webhook": "x",
+        "spare_pulls_below": "5%",
+        "quota_client": [{"user": "a"}, {"user": "b"}],
+        "quota_reserve": [{"share": "1%"}],
+        "monitor": ":1",
+        "monitor_allow": "::1",
+        "monitor_token": "y",
+        "monitor_public": True,
+        "networks": {"ci": "10.0.0.0/8"},
+    }
+    assert layer.keys["quota"] == "quota.day"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "quota_minute = 1\n[quota]\nminute = 2\n",
+            "quota.minute: quota_minute sets the same (file x.toml)",
+        ),
+        (
+            'on_exhausted = "count"\n[quota]\non_exhausted = "count"\n',
+            "quota.on_exhausted: on_exhausted sets the same (file x.toml)",
+        ),
+        (
+            "warm_images = []\n[warm]\nimages = []\n",
+            "warm.images: warm_images sets the same (file x.toml)",
+        ),
+        (
+            "[quota]\ndayy = 1\n",
+            "quota.dayy: there is no such key; did you mean quota.day? (file x.toml)",
+        ),
+        (
+            "[[quota.clients]]\n",
+            "quota.clients: there is no such key; did you mean quota.client? (file x.toml)",
+        ),
+    ],
+)
+def test_what_is_wrong_with_keys_of_tables(tmp_path: Path, text: str, told: str) -> None:
+    """A setting that is spelled twice, and a key that there is not."""
+    path = tmp_path / "x.toml"
+    path.write_text(text)
+    assert [str(one) for one in layers.file(path, "x.toml").problems] == [told]
+
+
+def test_a_key_that_is_a_table_as_well_is_no_toml(tmp_path: Path) -> None:
+    """``quota`` and ``[quota]`` can't stand in one file: the line is told."""
+    path = tmp_path / "x.toml"
+    path.write_text("quota = 1\n[quota]\nday = 2\n")
+    (problem,) = layers.file(path, "x.toml").problems
+    assert "line 2" in problem.wrong
+
+
+def test_tables_are_for_the_file() -> None:
+    """Neither a flag nor a variable can hold one, and none is proposed."""
+    (flag,) = layers.flags({"quota_client": "x"}, HERE).problems
+    assert str(flag) == (
+        "--quota-client: only the file can hold it; allowed: tables [[quota.client]]"
+    )
+    layer = layers.variables({"HUBMIRROR_NETWORKS": "x"}, HERE)
+    (variable,) = layer.problems
+    assert str(variable).startswith("HUBMIRROR_NETWORKS: only the file can hold it; allowed: a ta")
+    assert not layer.values
+    assert "networks" not in str(layers.flags({"network": "x"}, HERE).problems[0])
 
 
 def test_a_key_that_is_no_name_is_told_on_one_line(tmp_path: Path) -> None:

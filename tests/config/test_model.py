@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve, fields
 
 from hubmirror.config import SETTINGS, Config, ListenAddress, Share, load
+from hubmirror.quota.rules import ClientLimits, Rules
 
 
 def config(**changes: object) -> Config:
@@ -16,8 +17,8 @@ def config(**changes: object) -> Config:
 def test_every_setting_is_a_field() -> None:
     """The table and the class name the same settings, in one order."""
     names = [attribute.name for attribute in fields(Config)]
-    logins = ("egress_login", "upstream_login")
-    assert sorted(names) == sorted([*(setting.name for setting in SETTINGS), *logins])
+    secrets = ("egress_login", "upstream_login", "webhook_url", "monitor_secret")
+    assert sorted(names) == sorted([*(setting.name for setting in SETTINGS), *secrets])
 
 
 @pytest.mark.parametrize(
@@ -58,10 +59,27 @@ def test_the_library_prefix_can_be_forced(wanted: bool) -> None:
         assert config(upstream=upstream, library_prefix=wanted).uses_library_prefix is wanted
 
 
-@pytest.mark.parametrize("name", ["egress_login", "upstream_login"])
-def test_a_login_is_not_in_the_repr(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("egress_login", ("user", "s3cret")),
+        ("upstream_login", ("user", "s3cret")),
+        ("webhook_url", "https://chat.example/s3cret"),
+        ("monitor_secret", "s3cret"),
+    ],
+)
+def test_a_secret_is_not_in_the_repr(name: str, value: object) -> None:
     """A configuration that lands in a log shows no password."""
-    assert "s3cret" not in repr(config(**{name: ("user", "s3cret")}))
+    assert "s3cret" not in repr(config(**{name: value}))
+
+
+def test_the_rules_of_the_quota() -> None:
+    """They are those of the settings."""
+    limits = ClientLimits(network="ci", requests_per_day=5)
+    rules = config(
+        quota=7, quota_minute=6, quota_client=(limits,), spare_pulls_below=Share(5)
+    ).rules
+    assert rules == Rules(7, 6, "cache-only", {}, (limits,), (), 5.0)
 
 
 def test_a_share() -> None:

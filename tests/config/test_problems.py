@@ -1,6 +1,6 @@
 """Tests of what a person reads about a wrong configuration."""
 
-from hubmirror.config.problems import ConfigError, Problem
+from hubmirror.config.problems import ConfigError, PartsInvalid, Problem
 
 
 def test_a_problem_tells_all_it_knows() -> None:
@@ -18,3 +18,12 @@ def test_the_error_lists_every_problem() -> None:
     """The error's text has a line for each problem."""
     error = ConfigError([Problem("a", "one"), Problem("b", "two")])
     assert str(error) == "a: one\nb: two"
+
+
+def test_a_problem_of_a_part() -> None:
+    """Its key is that of the whole and the way from there."""
+    part = Problem("[2].share", "it is odd", "even ones")
+    assert str(PartsInvalid([part])) == "[2].share it is odd"
+    assert part.within("reserve", "file x") == Problem(
+        "reserve[2].share", "it is odd", "even ones", "file x"
+    )

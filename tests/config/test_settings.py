@@ -40,3 +40,9 @@ def test_only_text_that_stands_for_nothing_is_parsed_to_nothing(setting: Setting
     """A default that is set has a value; one that is not has none."""
     value = setting.parse(setting.default)
     assert (value in (None, ())) == (setting.default in ("", [], "auto"))
+
+
+def test_spellings_are_unique() -> None:
+    """No key of the file could mean two settings."""
+    spellings = [spelling for setting in SETTINGS for spelling in setting.spellings]
+    assert len(set(spellings)) == len(spellings)

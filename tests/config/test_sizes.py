@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hubmirror.config.model import Share
-from hubmirror.config.sizes import size, size_or_share
+from hubmirror.config.sizes import share, size, size_or_share
 
 
 @pytest.mark.parametrize(
@@ -51,16 +53,34 @@ def test_what_is_no_share(raw: object) -> None:
         size_or_share(raw)
 
 
-@given(st.one_of(st.text(), st.integers(), st.floats(), st.none(), st.lists(st.text())))
-def test_a_parser_fails_in_words_on_one_line(raw: object) -> None:
+@pytest.mark.parametrize(("raw", "percent"), [("0%", 0), (" 20 % ", 20), ("100%", 100)])
+def test_a_share_alone(raw: str, percent: float) -> None:
+    """It may be nothing."""
+    assert share(raw) == Share(percent)
+
+
+@pytest.mark.parametrize("raw", ["101%", "20", 20, "-5%", None, "٢%", ["20%"]])
+def test_what_is_no_share_alone(raw: object) -> None:
+    """The percent sign is no matter of taste: 20 might be meant as 20 requests."""
+    with pytest.raises(ValueError, match=r"not a share|out of range"):
+        share(raw)
+
+
+@given(
+    st.sampled_from([size, size_or_share, share]),
+    st.one_of(st.text(), st.integers(), st.floats(), st.none(), st.lists(st.text())),
+)
+def test_a_parser_fails_in_words_on_one_line(
+    parse: Callable[[object], object], raw: object
+) -> None:
     """Whatever comes, a parser returns or raises ``ValueError`` with a printable reason."""
-    assert failure_of(raw).isprintable()
+    assert failure_of(parse, raw).isprintable()
 
 
-def failure_of(raw: object) -> str:
+def failure_of(parse: Callable[[object], object], raw: object) -> str:
     """The reason why ``raw`` is refused, "" where it is not."""
     try:
-        size_or_share(raw)
+        parse(raw)
     except ValueError as error:
         return str(error)
     return ""

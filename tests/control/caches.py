@@ -60,7 +60,12 @@ class Cache:
         async def make_room(_incoming: int) -> int:
             return 7
 
-        made = {"puller": self.puller, "now": lambda: 5000.0, **parts}
+        made = {
+            "puller": self.puller,
+            "now": lambda: 5000.0,
+            "quota": lambda: {"limit": 100, "used": 7},
+            **parts,
+        }
         partials: Any = MemoryPartials(self.blobs)
         return Operations.over(
             self.index, self.blobs, partials, NAMES, in_thread, make_room=make_room, **made

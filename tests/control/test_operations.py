@@ -21,7 +21,7 @@ from hubmirror.cache.reports import (
     ShownImage,
     Verified,
 )
-from hubmirror.control.operations import NAMES, NeedsDaemon, UsageInvalid
+from hubmirror.control.operations import NAMES, NeedsDaemon, QuotaTold, UsageInvalid
 from tests.cache.collecting import collect
 from tests.control.caches import Cache
 
@@ -38,6 +38,7 @@ from tests.control.caches import Cache
         ("prune", {}, Pruned),
         ("pull", {"images": ["busybox"]}, Pulled),
         ("refresh", {"images": ["busybox:1"]}, Pulled),
+        ("quota", {}, QuotaTold),
     ],
 )
 def test_each(name: str, values: dict[str, object], last: type) -> None:
@@ -158,3 +159,15 @@ def test_what_ends_early() -> None:
     """The reports end in the operation's own error."""
     with pytest.raises(NotKept):
         collect(Cache().operations().begin("show", {"images": ["busybox:2"]}))
+
+
+def test_quota() -> None:
+    """It is looked at when it is asked for; where nothing is counted there is none."""
+    told = {"used": 1}
+    operations = Cache().operations(quota=lambda: dict(told))
+    asked = operations.begin("quota", {})
+    told["used"] = 2
+
+    assert [one.as_json() for one in collect(asked)] == [{"event": "quota", "quota": {"used": 2}}]
+    with pytest.raises(NeedsDaemon):
+        collect(Cache().operations(quota=None).begin("quota", {}))

@@ -80,6 +80,19 @@ def test_reports(serve: Serve, in_thread: InThread) -> Any:
 
 
 @pytest_twisted.inlineCallbacks
+def test_the_quota(serve: Serve, in_thread: InThread) -> Any:
+    """It is no operation on the cache."""
+    path = serve(Cache().operations())
+
+    status, body = yield in_thread(post, path, "/quota", b"")
+
+    assert status == 200
+    assert lines(body) == [{"event": "quota", "quota": {"limit": 100, "used": 7}}, END]
+    status, _body = yield in_thread(post, path, "/cache/quota", b"")
+    assert status == 404
+
+
+@pytest_twisted.inlineCallbacks
 def test_files_come_along(serve: Serve, in_thread: InThread, tmp_path: Path) -> Any:
     """The operation writes to the file that the client has opened, whatever its name is."""
     path = serve(Cache().operations(in_thread))

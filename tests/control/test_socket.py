@@ -52,3 +52,4 @@ def test_paths() -> None:
     """Each operation has its own."""
     assert path_of("ls") == "/cache/ls"
     assert path_of("pull") == "/pull"
+    assert path_of("quota") == "/quota"

@@ -6,27 +6,33 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import random
 import shutil
 import signal
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 from attrs import define, field, frozen
 
 from hubmirror.cache.twin_files import FILE_NAMES
 from hubmirror.demo.image import build_image, random_layer
+from hubmirror.quota.accounts import Dimension
+from hubmirror.quota.files import QuotaFiles
+from hubmirror.quota.history import Step
+from hubmirror.quota.window import day_of
 from tests.integration.live_hub import LiveHub, live_hub
 from tests.integration.pulling import login, pull
 from tests.support.mirror import Mirror, MirrorStarter
+from tests.support.quota import told
 
 pytestmark = pytest.mark.integration
 
@@ -39,11 +45,14 @@ NEW, MOST = 2, 24
 #: The sizes of which an image has two layers, in bytes; one is worth several connections.
 SIZES = (1 << 10, 40 << 10, 300 << 10, 17 << 20)
 MOVING = "latest"
+NO_LIMIT = ("--quota", "0", "--quota-minute", "0")
 #: How much the daemon may keep: less than it is asked for, so that it evicts, too.
 SPACE = "150MiB"
 
 #: The end of a day, and how many requests were counted on it: what comes later is greater.
 Counted = tuple[str, int]
+#: How much of the history a kill may lose, in seconds: it is written once a second.
+HISTORY = 2.0
 
 
 @define
@@ -87,13 +96,81 @@ class Shelf:
 
 
 @frozen
+class Requests:
+    """When each request was about to be sent, and when it was answered, by ``time.monotonic``."""
+
+    sent: list[float] = field(factory=list)
+    answered: list[float] = field(factory=list)
+
+
+class NotingConnection(HTTPConnection):
+    """Notes in ``requests`` what goes over it."""
+
+    requests: Requests
+
+    def putrequest(self, *arguments: Any, **options: Any) -> None:
+        """As ``HTTPConnection``'s."""
+        self.requests.sent.append(time.monotonic())
+        super().putrequest(*arguments, **options)
+
+    def getresponse(self) -> HTTPResponse:
+        """As ``HTTPConnection``'s."""
+        response = super().getresponse()
+        self.requests.answered.append(time.monotonic())
+        return response
+
+
+@frozen
+class NotedMirror(Mirror):
+    """A mirror whose clients' requests are noted."""
+
+    requests: Requests = field(factory=Requests)
+
+    def connect(self, timeout: float = 30) -> NotingConnection:
+        """See ``Mirror``."""
+        connection = NotingConnection(self.authority, timeout=timeout)
+        connection.requests = self.requests
+        return connection
+
+
+@frozen
+class Books:
+    """What the quota's files tell while no daemon runs: all requests that they have counted,
+
+    those that the history has, and those that the books have, each client's together.
+    """
+
+    used: int
+    in_history: int
+    in_books: int
+
+    @classmethod
+    def read(cls, data: Path) -> Books:
+        """Of yesterday and today; raises where a file does not open."""
+        files, now = QuotaFiles.open(data), time.time()
+        try:
+            rows = files.history.rows(Step.DAY, now, 2)
+            days = (day_of(now) - 1, day_of(now))
+            clients = [
+                entry.requests
+                for day in days
+                for entry in files.books.load(day)
+                if entry.dimension is Dimension.ADDRESS
+            ]
+            used = sum(map(files.ledger.used, days))
+            return cls(used, sum(row.admitted for _, row in rows), sum(clients))
+        finally:
+            files.close()
+
+
+@frozen
 class Load:
     """Clients that pull whatever there is until the daemon is killed.
 
     ``wrong`` is what they met and should not have.
     """
 
-    mirror: Mirror
+    mirror: NotedMirror
     current: Mapping[tuple[str, str], str]
     killed: Event = field(factory=Event)
     wrong: list[str] = field(factory=list)
@@ -127,49 +204,95 @@ def shelf(tmp_path: Path) -> Iterator[Shelf]:
 
 def test_kill_under_load(start: MirrorStarter, shelf: Shelf, tmp_path: Path) -> None:
     """Each time it starts, serves right bytes, and has counted all; at the end all adds up."""
-    options = ("--http", "127.0.0.1:0", *shelf.hub.upstream, "--quota", "0", "--max-size", SPACE)
+    options = ("--http", "127.0.0.1:0", *shelf.hub.upstream, *NO_LIMIT, "--max-size", SPACE)
     tags = ("--tag-ttl", "200ms", "--stale-while-revalidate", "0")
-    used: Counted = ("", 0)
+    data = tmp_path / "mirror" / "data"
+    books, used = Books(0, 0, 0), ("", 0)
     pulled = 0
     for _ in range(ROUNDS):
         shelf.renew()
-        mirror = start("serve", *options, *tags)
+        mirror = noted(start("serve", *options, *tags))
         assert counted(mirror) >= used
         load = Load(mirror, dict(shelf.current))
-        used = kill(load, shelf.random)
+        used, killed = kill(load, shelf.random)
+        before, books = books, Books.read(data)
+        assert_counted(mirror.requests, before, books, killed)
         pulled += len(load.pulled)
-    print(f"{pulled} pulls")
+    print(f"{pulled} pulls, {books}")
 
-    mirror = start("serve", *options, *tags)
+    mirror = noted(start("serve", *options, *tags))
     assert counted(mirror) >= used
     for (repository, tag), digest in shelf.current.items():
         assert pull(mirror, repository, tag, login(mirror, repository)) == digest
     mirror.program.stop()
     assert "Traceback" not in mirror.program.text(), mirror.program.text()
-    assert_adds_up(tmp_path / "mirror" / "data")
+    assert_adds_up(data)
+    assert Books.read(data).used - books.used == len(mirror.requests.answered)
 
 
-def kill(load: Load, choice: random.Random) -> Counted:
-    """Kill the daemon at some moment under ``load``; what it had counted shortly before."""
+def test_a_kill_loses_little_of_the_history(
+    start: MirrorStarter, shelf: Shelf, tmp_path: Path
+) -> None:
+    """Of a daemon that has run for longer than that, the latest two seconds at most."""
+    mirror = noted(start("serve", "--http", "127.0.0.1:0", *shelf.hub.upstream, *NO_LIMIT))
+    sent = mirror.requests.sent
+    while not sent or sent[-1] - sent[0] < 2 * HISTORY:
+        assert mirror.ask("/v2/").status == 401
+
+    killed = time.monotonic()
+    mirror.program.signal(signal.SIGKILL)
+    mirror.program.wait()
+
+    books = Books.read(tmp_path / "mirror" / "data")
+    assert books.used == len(sent)
+    assert books.in_history > 0
+    assert_counted(mirror.requests, Books(0, 0, 0), books, killed)
+
+
+def kill(load: Load, choice: random.Random) -> tuple[Counted, float]:
+    """Kill the daemon at some moment under ``load``.
+
+    What it had counted shortly before, and when that was, by ``time.monotonic``.
+    """
     clients = [Thread(target=load.run, args=(choice.getrandbits(32),)) for _ in range(CLIENTS)]
     for client in clients:
         client.start()
     Event().wait(choice.uniform(0, LONGEST))  # the moment is what the test is about
     used = counted(load.mirror)
     load.killed.set()
+    killed = time.monotonic()
     load.mirror.program.signal(signal.SIGKILL)
     for client in clients:
         client.join()
     load.mirror.program.wait()
     assert not load.wrong, (load.wrong, load.mirror.program.text())
     assert "Traceback" not in load.mirror.program.text(), load.mirror.program.text()
-    return used
+    return used, killed
 
 
 def counted(mirror: Mirror) -> Counted:
     """How many requests it has answered, as it says."""
-    told = json.loads(mirror.ask("/quota").body)
-    return told["reset"], told["used"]
+    now = told(Mirror(mirror.program, mirror.url))  # which is not counted, and not noted either
+    return now["reset"], now["used"]
+
+
+def noted(mirror: Mirror) -> NotedMirror:
+    """The same mirror."""
+    return NotedMirror(mirror.program, mirror.url, mirror.ca)
+
+
+def assert_counted(requests: Requests, before: Books, after: Books, killed: float) -> None:
+    """What was answered is counted, and nothing that was not asked.
+
+    The history knows of no more, and has lost what came shortly before the kill at most. The
+    books, which are written more seldom, know of no more, either.
+    """
+    counted = after.used - before.used
+    assert len(requests.answered) <= counted <= len(requests.sent)
+    late = [moment for moment in requests.sent if moment > killed - HISTORY]
+    lost = counted - (after.in_history - before.in_history)
+    assert 0 <= lost <= len(late)
+    assert after.in_books <= after.used
 
 
 def assert_adds_up(data: Path) -> None:

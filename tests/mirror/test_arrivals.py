@@ -37,11 +37,13 @@ def test_a_kept_blob_is_linked_to_those_whose_upstream_gave_it() -> None:
     found.expect(DIGEST, ONE)
     assert found.is_given(DIGEST, ONE)
     assert not found.is_given(DIGEST, OTHER)
+    assert found.repositories(DIGEST) == {ONE}
     Deferred.fromCoroutine(found.committed(DIGEST, 7))
     row, link = index.put
     assert (row.digest, row.size, row.accessed) == (DIGEST, 7, 5.0)
     assert (link.repository, link.digest) == (ONE, DIGEST)
     assert not found.is_expected(DIGEST)
+    assert found.repositories(DIGEST) == frozenset()
 
 
 def test_those_that_never_came_are_forgotten(monkeypatch: Any) -> None:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
+from twisted.internet.defer import Deferred
+
+from hubmirror.errors import TooManyRequests
+from hubmirror.mirror.origin import SpentOrigin
+from hubmirror.naming import Repository, Tag
+from hubmirror.question import Client, ManifestRequest, Question
 from tests.mirror.hub import ACCEPT, Hub
 from tests.registry.edge import Edge
 
@@ -45,3 +53,21 @@ def test_an_account_of_the_mirrors_own_serves_all(tmp_path: Path) -> None:
     assert hub.get(IMAGE, ACCEPT).status() == 200
     assert hub.get(IMAGE, hub.token("bob", REPOSITORY), ACCEPT).status() == 200
     assert set(credentials(hub)) == {f"Bearer alice:{REPOSITORY}"}
+
+
+def test_a_way_that_is_none_teaches_nothing(hub: Hub) -> None:
+    """Whom a limit refuses learns no right by asking, and asks nobody."""
+    refusal = TooManyRequests()
+    way = SpentOrigin(refusal)
+    repository = Repository("docker.io", REPOSITORY)
+    subject = ManifestRequest(repository, Tag("latest"))
+    question = Question("GET", subject, Client("192.0.2.1", "http://a"), "Bearer t")
+    way.opened(question)
+    for asking in (way.ask, way.as_mirror().ask, way.authorization):
+        results: list[Any] = []
+        Deferred.fromCoroutine(asking(question)).addBoth(results.append)
+        assert results[0].value is refusal
+    with pytest.raises(TooManyRequests):
+        way.admit()
+    assert way.spares_pulls()
+    assert hub.asked() == []

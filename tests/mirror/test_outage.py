@@ -120,3 +120,28 @@ def test_with_nothing_to_give_the_failure_is_told(hub: Hub) -> None:
     hub.status = 503
     assert hub.get("/v2/").status() == 503
     assert hub.get("/token").status() == 502
+
+
+def test_the_hubs_pull_limit_is_no_outage(hub: Hub) -> None:
+    """Tokens and challenges are the upstream's own as long as it gives them."""
+    hub.put_image(REPOSITORY, "latest", b"layer")
+    hub.get(IMAGE, hub.token("alice", REPOSITORY), ACCEPT)
+    hub.edge.quota.pulls.observe("", "100;w=21600", "0;w=21600", None)
+    wire = hub.get(f"/token?scope=repository:{REPOSITORY}:pull")
+    assert json.loads(wire.body())["token"] == f"anonymous:{REPOSITORY}"
+    assert "auth.example" not in hub.get("/v2/").head()
+    assert hub.asked()[-2:] == ["GET /token", "GET /v2/"]
+
+
+@pytest.mark.parametrize("path", ["/v2/", f"/token?scope=repository:{REPOSITORY}:pull"])
+def test_whom_a_limit_refuses_is_let_in_at_once(path: str) -> None:
+    """Nothing is asked, nothing waited for; a spent quota is this client's own outage."""
+    hub = Hub(Edge(quota=1, prefetch="off"))
+    hub.put_image(REPOSITORY, "latest", b"layer")
+    hub.get(IMAGE, hub.token("alice", REPOSITORY), ACCEPT)
+    hub.asked()
+    hub.hangs = True
+    wire = begin(hub, path)
+    assert wire.status() in (200, 401)
+    assert b"hubmirror" in wire.value()
+    assert hub.asked() == []

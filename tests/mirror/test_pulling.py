@@ -154,13 +154,13 @@ def test_a_manifest_by_digest() -> None:
 
 
 def test_how_it_asks() -> None:
-    """As a client called local, with a credential, for all types of today."""
+    """As the mirror itself, with a credential, for all types of today."""
     pull = Pull()
     pull.run("linux/amd64")
 
     for question in pull.mirror.asked:
         assert question.method == "GET"
-        assert question.client.address == "local"
+        assert question.client.address == ""
         assert question.credential == "Bearer for library/busybox"
         assert "application/vnd.oci.image.index.v1+json" in question.accept[0]
         assert not question.no_cache

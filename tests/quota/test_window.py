@@ -1,4 +1,4 @@
-"""The UTC day."""
+"""The UTC day, and the minute."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubmirror.quota.window import day_of, reset_after, rfc3339, seconds_to_reset
+from hubmirror.quota.window import DAY, MINUTE, day_of, end_of, moment, rfc3339, seconds_to_end
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=timezone.utc)
 BEGINNING = NEW_YEAR.timestamp()
@@ -25,21 +25,53 @@ def test_a_day_lasts_from_midnight_to_midnight() -> None:
 @pytest.mark.parametrize(
     ("into_the_day", "left"), [(0, 86400), (0.5, 86400), (1, 86399), (86399, 1), (86399.999, 1)]
 )
-def test_seconds_to_reset_are_rounded_up(into_the_day: float, left: int) -> None:
+def test_seconds_to_the_end_of_the_day_are_rounded_up(into_the_day: float, left: int) -> None:
     """Who waits that long finds a new day."""
-    assert seconds_to_reset(BEGINNING + into_the_day) == left
+    assert seconds_to_end(BEGINNING + into_the_day, DAY) == left
 
 
-def test_reset_is_the_next_midnight() -> None:
-    """As a time, and as RFC 3339 writes it."""
-    reset = reset_after(BEGINNING + 1)
-    assert reset == datetime(2026, 1, 2, tzinfo=timezone.utc)
-    assert rfc3339(reset) == "2026-01-02T00:00:00Z"
+@pytest.mark.parametrize(
+    ("into_the_minute", "left"), [(0, 60), (0.5, 60), (1, 59), (59, 1), (59.999, 1), (60, 60)]
+)
+def test_seconds_to_the_end_of_the_minute_are_rounded_up(into_the_minute: float, left: int) -> None:
+    """Who waits that long finds a new minute."""
+    assert seconds_to_end(BEGINNING + into_the_minute, MINUTE) == left
 
 
-@given(st.floats(0, 4e9))
-def test_reset_agrees_with_the_day(seconds: float) -> None:
-    """The reset begins the next day, within 1 to 86,400 seconds."""
-    assert day_of(reset_after(seconds).timestamp()) == day_of(seconds) + 1
-    assert 1 <= seconds_to_reset(seconds) <= 86400
-    assert day_of(seconds + seconds_to_reset(seconds)) == day_of(seconds) + 1
+@pytest.mark.parametrize(
+    ("window", "seconds", "end"),
+    [
+        (DAY, 0, "2026-01-02T00:00:00Z"),
+        (DAY, 86399.9, "2026-01-02T00:00:00Z"),
+        (DAY, -1, "2026-01-01T00:00:00Z"),
+        (MINUTE, 0, "2026-01-01T00:01:00Z"),
+        (MINUTE, 59.9, "2026-01-01T00:01:00Z"),
+        (MINUTE, 86399, "2026-01-02T00:00:00Z"),
+    ],
+)
+def test_the_end_is_when_the_next_begins(window: int, seconds: float, end: str) -> None:
+    """As RFC 3339 writes it."""
+    assert rfc3339(end_of(BEGINNING + seconds, window)) == end
+
+
+def test_a_moment_is_in_utc() -> None:
+    """With its fraction, also before 1970; RFC 3339 is written in whole seconds."""
+    assert moment(BEGINNING) == NEW_YEAR
+    assert moment(BEGINNING).tzinfo is timezone.utc
+    assert moment(0.25).microsecond == 250_000
+    assert rfc3339(moment(-0.5)) == "1969-12-31T23:59:59Z"
+
+
+@given(st.floats(0, 4e9), st.sampled_from([DAY, MINUTE]))
+def test_the_end_agrees_with_the_window(seconds: float, window: int) -> None:
+    """It begins the next window, within 1 second and the whole length of one."""
+    left = seconds_to_end(seconds, window)
+    assert 1 <= left <= window
+    assert end_of(seconds, window).timestamp() // window == seconds // window + 1
+    assert (seconds + left) // window == seconds // window + 1
+
+
+@given(st.floats(-4e9, 4e9))
+def test_the_end_of_the_day_agrees_with_the_day(seconds: float) -> None:
+    """The next day is the one that begins there."""
+    assert day_of(end_of(seconds, DAY).timestamp()) == day_of(seconds) + 1

@@ -19,11 +19,15 @@ from twisted.python.failure import Failure
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
+from hubmirror.cache.memory import Memory, RememberingBlobs, RememberingIndex
 from hubmirror.config import load
 from hubmirror.fetching.fetch import FetchLimits
 from hubmirror.policy import compose_policy
-from hubmirror.quota.daily import DailyQuota
+from hubmirror.quota.books import MemoryBooks
+from hubmirror.quota.history import MemoryHistory
 from hubmirror.quota.ledger import MemoryLedger
+from hubmirror.quota.quota import Quota
+from hubmirror.quota.rules import Rules
 from hubmirror.registry.api import Api, Token
 from hubmirror.registry.channel import Limits
 from hubmirror.registry.paths import PathGrammar
@@ -100,7 +104,7 @@ class Upstream(Resource):
     def render(self, request: Any) -> Any:
         """Note the request, then answer it."""
         headers = {
-            name.decode().lower(): [value.decode() for value in values]
+            name.decode().lower(): [value.decode("latin-1") for value in values]
             for name, values in request.requestHeaders.getAllRawHeaders()
         }
         self.requests.append(
@@ -119,7 +123,9 @@ class InlineClock(Clock):
 class Edge:
     """The whole mirror over an in-memory upstream and a clock; what it keeps is on the disk.
 
-    ``settings`` are the configuration's. Only threads are missing: their work is done at once.
+    ``settings`` are the configuration's, ``rules`` the quota's in the place of ``quota``. Only
+    threads are missing: their work is done at once. ``is_quick``: whether the channel may answer
+    by itself; ``remembers``: whether what was read from the disk is kept in memory.
     """
 
     def __init__(
@@ -128,10 +134,13 @@ class Edge:
         limits: Limits | None = None,
         frontage: Frontage | None = None,
         quota: int = 0,
+        rules: Rules | None = None,
         library_prefix: bool = True,
         pages: dict[bytes, IResource] | None = None,
         now: Callable[[], float] | None = None,
         folder: Path | None = None,
+        is_quick: bool = True,
+        remembers: bool = False,
         **settings: str,
     ) -> None:
         self.clock = InlineClock()
@@ -146,12 +155,25 @@ class Edge:
             **settings,
         }
         config = load(flags, {}).config
-        self.quota = DailyQuota(quota, MemoryLedger(), now or self.now)
+        self.quota = Quota(
+            rules or Rules(per_day=quota),
+            MemoryLedger(),
+            MemoryHistory(),
+            MemoryBooks(),
+            now or self.now,
+        )
         client = UpstreamClient(
-            http_client(self._agent), self.clock, TimeLimits(30, 30), Pacing(self.clock), 0
+            http_client(self._agent),
+            self.clock,
+            TimeLimits(30, 30),
+            Pacing(self.clock),
+            0,
+            tally=self.quota.tally,
         )
         registry = RemoteRegistry(client, config.upstream)
         self.storage = _storage(self.clock, data, self.now)
+        if remembers:
+            _remember(self.storage)
         policy = compose_policy(
             self.clock, self.now, config, self.quota, self.storage, client, registry
         )
@@ -163,8 +185,11 @@ class Edge:
             b"token": Token(policy.mirror, bodies),
             **(pages or {}),
         }
+        root = Root(children)
+        if not is_quick:
+            root.api = None
         self.site = MirrorSite(
-            Root(children), self.clock, limits=limits or Limits(), frontage=frontage or Frontage()
+            root, self.clock, limits=limits or Limits(), frontage=frontage or Frontage()
         )
 
     def now(self) -> float:
@@ -209,6 +234,14 @@ class Edge:
 def hang_up(protocol: Any) -> None:
     """The client goes away."""
     protocol.connectionLost(Failure(ConnectionDone()))
+
+
+def _remember(storage: Storage) -> None:
+    """As a daemon's storage does: what is in memory is there at once."""
+    memory = Memory(2**26)
+    layers: Any = storage
+    layers.index = RememberingIndex(storage.index, memory)
+    layers.blobs = RememberingBlobs(storage.blobs, memory)
 
 
 def _storage(clock: InlineClock, folder: Path, now: Callable[[], float]) -> Storage:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
+import re
+from typing import Any
 
-from hubmirror.registry.channel import MAX_BODY, MAX_HEADERS, MAX_REQUEST_LINE, Limits
+import pytest
+from twisted.web.server import NOT_DONE_YET
+
+from hubmirror.registry.channel import MAX_AHEAD, Limits
+from hubmirror.registry.parsing import MAX_BODY, MAX_HEADERS, MAX_REQUEST_LINE
 from hubmirror.registry.site import Frontage
 from tests.registry.edge import Edge, hang_up
 
 HOST = b"Host: mirror.example\r\n"
+#: A request that the upstream has to answer, and one that is answered here.
+SLOW = b"GET /v2/ HTTP/1.1\r\n" + HOST + b"\r\n"
+QUICK = b"GET /x HTTP/1.1\r\n" + HOST + b"\r\n"
 
 
 @pytest.mark.parametrize(
@@ -54,6 +62,7 @@ HOST = b"Host: mirror.example\r\n"
         (b"GET /\r\n\r\n", 400),
         (b"nonsense\r\n\r\n", 400),
         (b"GET / HTTP/2.0\r\n" + HOST + b"\r\n", 505),
+        (b"BREW / HTTP/1.1\r\n" + HOST + b"\r\n", 501),
         (b"CONNECT registry-1.docker.io:443 HTTP/1.1\r\nHost: registry-1.docker.io\r\n\r\n", 405),
         (b"GET http://example.com/v2/ HTTP/1.1\r\nHost: example.com\r\n\r\n", 421),
         (b"GET https://example.com/v2/ HTTP/1.1\r\n" + HOST + b"\r\n", 421),
@@ -188,3 +197,157 @@ def test_nothing_is_left_in_the_clock() -> None:
     refused.dataReceived(b"nonsense\r\n")
     hang_up(refused)
     assert edge.clock.getDelayedCalls() == []
+
+
+class Held:
+    """An upstream that answers when it is told to."""
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+        self.waiting: list[Any] = []
+        edge.upstream.answer = self._hold
+
+    def release(self) -> None:
+        """Answer the first that waits."""
+        request = self.waiting.pop(0)
+        request.write(b"{}")
+        request.finish()
+        self._edge.settle()
+
+    def _hold(self, request: Any) -> int:
+        self.waiting.append(request)
+        return NOT_DONE_YET
+
+
+def test_one_request_at_a_time() -> None:
+    """What is behind it waits for its answer: answers come in the order of the questions."""
+    edge = Edge()
+    held = Held(edge)
+    protocol, wire = edge.connect()
+    protocol.dataReceived(SLOW + SLOW + QUICK)
+    edge.settle()
+    assert (len(held.waiting), wire.value()) == (1, b"")
+    held.release()
+    assert len(held.waiting) == 1
+    assert wire.value().count(b"HTTP/1.1 ") == 1
+    held.release()
+    assert re.findall(rb"HTTP/1.1 (\d+)", wire.value()) == [b"200", b"200", b"404"]
+    assert not protocol.is_busy
+
+
+def test_little_is_read_ahead() -> None:
+    """Enough to notice that the client has gone; the rest waits in the kernel."""
+    edge = Edge()
+    held = Held(edge)
+    protocol, wire = edge.connect()
+    protocol.dataReceived(SLOW)
+    protocol.dataReceived(QUICK * (MAX_AHEAD // len(QUICK)))
+    assert wire.producerState == "producing"
+    protocol.dataReceived(QUICK)
+    assert wire.producerState == "paused"
+    held.release()
+    assert wire.producerState == "producing"
+    assert wire.value().count(b" 404 ") == MAX_AHEAD // len(QUICK) + 1
+
+
+def test_nothing_is_served_to_who_takes_nothing() -> None:
+    """Or small questions would fill the memory with large answers."""
+    edge = Edge()
+    protocol, wire = edge.connect()
+    protocol.dataReceived(QUICK)
+    protocol.pauseProducing()
+    wire.clear()
+    protocol.dataReceived(QUICK * 1000)
+    assert (wire.value(), wire.producerState) == (b"", "paused")
+    protocol.resumeProducing()
+    assert wire.value().count(b" 404 ") == 1000
+    assert wire.producerState == "producing"
+
+
+def test_a_body_is_asked_for() -> None:
+    """Once, before it has come, and only where the request may have it."""
+    edge = Edge()
+    expect = HOST + b"Expect: 100-Continue\r\nContent-Length: 3\r\n\r\n"
+    protocol, wire = edge.connect()
+    protocol.dataReceived(b"POST /x HTTP/1.1\r\n" + expect)
+    assert wire.value() == b"HTTP/1.1 100 Continue\r\n\r\n"
+    protocol.dataReceived(b"abc")
+    assert re.findall(rb"HTTP/1.1 (\d+)", wire.value()) == [b"100", b"404"]
+    for head in (b"POST /x HTTP/1.0\r\n", b"GET /x HTTP/1.1\r\n"):
+        assert b" 100 " not in edge.send(head + expect).value()
+    assert (
+        b" 100 "
+        not in edge.send(b"GET /x HTTP/1.1\r\n" + HOST + b"Expect: 100-continue\r\n\r\n").value()
+    )
+
+
+@pytest.mark.parametrize(
+    ("head", "says_so"),
+    [
+        (b"GET /x HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n", True),
+        (b"GET /v2/A/tags/list HTTP/1.1\r\n" + HOST + b"Connection: x, close\r\n\r\n", True),
+        (b"GET /x HTTP/1.0\r\n\r\n", True),
+        (b"GET /x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", True),
+        (b"GET /x HTTP/1.1\r\n" + HOST + b"\r\n", False),
+    ],
+)
+def test_the_last_answer_says_so(head: bytes, says_so: bool) -> None:
+    """And ends the connection; what is behind the question is not looked at."""
+    edge = Edge()
+    protocol, wire = edge.connect()
+    protocol.dataReceived(head + QUICK)
+    protocol.dataReceived(QUICK)
+    assert ("Connection: close" in wire.head(), wire.is_closed) == (says_so, says_so)
+    assert wire.value().count(b"HTTP/1.") == (1 if says_so else 3)
+
+
+def test_a_mirror_that_ends_says_so() -> None:
+    """A client whose connection is kept hears it with its next answer."""
+    edge = Edge()
+    held = Held(edge)
+    protocol, wire = edge.connect()
+    protocol.dataReceived(SLOW + QUICK)
+    edge.site.drain(30)
+    held.release()
+    assert wire.is_closed
+    assert wire.value().count(b"HTTP/1.1 ") == 1
+
+
+def test_a_connection_that_does_not_end_is_cut() -> None:
+    """Whoever neither reads the end of an answer nor goes away is not waited for for ever."""
+    edge = Edge(limits=Limits(send_timeout=50))
+    cut: list[None] = []
+    protocol, wire = edge.connect()
+    wire.abortConnection = lambda: cut.append(None)  # type: ignore[method-assign]
+    protocol.dataReceived(b"GET /x HTTP/1.0\r\n\r\n")
+    edge.clock.advance(49)
+    assert cut == []
+    edge.clock.advance(1)
+    assert cut == [None]
+
+
+def test_what_waited_must_be_whole_in_time() -> None:
+    """A part of a request, come while another was answered, has its time from then on."""
+    edge = Edge()
+    held = Held(edge)
+    protocol, wire = edge.connect()
+    protocol.dataReceived(SLOW + b"GET /x")
+    edge.clock.advance(20)
+    held.release()
+    edge.clock.advance(9)
+    assert not wire.hung_up
+    edge.clock.advance(1)
+    assert re.findall(rb"HTTP/1.1 (\d+)", wire.value()) == [b"200", b"408"]
+
+
+def test_producers_that_must_be_pulled_are_refused() -> None:
+    """None here has to be, and one at a time."""
+    protocol, _ = Edge().connect()
+    producer: Any = object()
+    with pytest.raises(RuntimeError):
+        protocol.registerProducer(producer, False)
+    protocol.registerProducer(producer, True)
+    with pytest.raises(RuntimeError):
+        protocol.registerProducer(producer, True)
+    protocol.unregisterProducer()
+    protocol.registerProducer(producer, True)

@@ -11,6 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred, succeed
 from hubmirror.errors import UpstreamFailure
 from hubmirror.question import FileSlice
 from hubmirror.transport.files import CHUNK, send_file
+from hubmirror.transport.reading import FileReader
 from tests.transport.consumer import Consumer, note_type
 
 DATA = os.urandom(3 * CHUNK)
@@ -42,7 +43,7 @@ def test_sends_exactly_the_part(tmp_path: Path, start: int, length: int) -> None
     part = opened(tmp_path, start, length)
     consumer = Consumer()
     done: list[None] = []
-    send_file(part, consumer, read).addCallback(done.append)
+    send_file(part, consumer, FileReader(read)).addCallback(done.append)
     assert done == [None]
     assert consumer.received == DATA[start : start + length]
     assert consumer.producer is None
@@ -54,7 +55,7 @@ def test_waits_for_a_slow_consumer(tmp_path: Path) -> None:
     part = opened(tmp_path, 0, len(DATA))
     consumer = Consumer(limit=1)
     done: list[None] = []
-    send_file(part, consumer, read).addCallback(done.append)
+    send_file(part, consumer, FileReader(read)).addCallback(done.append)
     assert len(consumer.received) == CHUNK
     consumer.limit = None
     consumer.producer.resumeProducing()
@@ -67,7 +68,7 @@ def test_ends_with_its_consumer(tmp_path: Path) -> None:
     part = opened(tmp_path, 0, len(DATA))
     consumer = Consumer(limit=1)
     failures: list[type] = []
-    sending = send_file(part, consumer, read)
+    sending = send_file(part, consumer, FileReader(read))
     sending.addErrback(note_type, failures)
     consumer.producer.stopProducing()
     assert failures == [CancelledError]
@@ -78,7 +79,7 @@ def test_a_file_that_has_shrunk_is_told(tmp_path: Path) -> None:
     """A body that looks whole and is not must never be."""
     part = opened(tmp_path, 0, len(DATA) + 1)
     failures: list[type] = []
-    sending = send_file(part, Consumer(), read)
+    sending = send_file(part, Consumer(), FileReader(read))
     sending.addErrback(note_type, failures)
     assert failures == [UpstreamFailure]
     assert not is_open(part.fd)

@@ -11,6 +11,7 @@ from zope.interface import implementer
 from hubmirror.errors import UpstreamFailure
 from hubmirror.question import GrowingSlice, IGrowingFile
 from hubmirror.transport.growing import send_growing
+from hubmirror.transport.reading import FileReader
 from tests.transport.consumer import Consumer, note_type
 
 DATA = os.urandom(1000)
@@ -55,7 +56,9 @@ def test_sends_what_comes(tmp_path: Path) -> None:
     """Each byte leaves as soon as it may."""
     growing, consumer = Growing(tmp_path), Consumer()
     done: list[None] = []
-    send_growing(GrowingSlice(growing, 10, 500), consumer, read).addCallback(done.append)
+    send_growing(GrowingSlice(growing, 10, 500), consumer, FileReader(read)).addCallback(
+        done.append
+    )
     assert consumer.received == b""
     growing.grow(100)
     assert consumer.received == DATA[10:100]
@@ -71,7 +74,7 @@ def test_fails_with_its_source(tmp_path: Path) -> None:
     """A wrong digest, or an upstream that never comes back."""
     growing = Growing(tmp_path)
     failures: list[type] = []
-    sending = send_growing(GrowingSlice(growing, 0, 1000), Consumer(), read)
+    sending = send_growing(GrowingSlice(growing, 0, 1000), Consumer(), FileReader(read))
     sending.addErrback(note_type, failures)
     growing.waiting[0].errback(UpstreamFailure())
     assert failures == [UpstreamFailure]
@@ -81,7 +84,7 @@ def test_fails_with_its_source(tmp_path: Path) -> None:
 def test_a_reader_that_leaves_says_so(tmp_path: Path) -> None:
     """The fetch must know who still wants it."""
     growing, consumer = Growing(tmp_path), Consumer()
-    sending = send_growing(GrowingSlice(growing, 0, 1000), consumer, read)
+    sending = send_growing(GrowingSlice(growing, 0, 1000), consumer, FileReader(read))
     sending.addErrback(lambda _: None)
     consumer.producer.stopProducing()
     assert growing.is_closed

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from twisted.internet.defer import Deferred, succeed
 
-from hubmirror.transport.reading import cached_first
+from hubmirror.transport.reading import FileReader
 
 
 def test_both_ways_read_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,7 +22,7 @@ def test_both_ways_read_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         return succeed(os.pread(fd, size, offset))
 
     fd = os.open(path, os.O_RDONLY)
-    read = cached_first(in_thread)
+    read = FileReader(in_thread).read
     results: list[bytes] = []
     read(fd, 10, 5).addCallback(results.append)
 
@@ -42,6 +42,7 @@ def test_the_end_of_a_file_is_the_threads(tmp_path: Path) -> None:
     path.write_bytes(b"abc")
     fd = os.open(path, os.O_RDONLY)
     results: list[bytes] = []
-    cached_first(lambda *what: succeed(os.pread(*what)))(fd, 10, 0).addCallback(results.append)
+    reader = FileReader(lambda *what: succeed(os.pread(*what)))
+    reader.read(fd, 10, 0).addCallback(results.append)
     assert results == [b"abc"]
     os.close(fd)

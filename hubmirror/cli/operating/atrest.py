@@ -25,19 +25,29 @@ from hubmirror.errors import HubmirrorError
 from hubmirror.fetching.limits import FetchLimits
 from hubmirror.storage import Pools, Room, Storage
 
-__all__ = ["operate_at_rest"]
+__all__ = ["held", "operate_at_rest"]
 
 
 def operate_at_rest(
     config: Config, name: str, values: Mapping[str, object], files: Sequence[int], take: Take
 ) -> None:
     """Hold the folder, do it, and let the folder go; as ``ask_daemon`` otherwise."""
-    if not config.data.is_dir():
-        raise OperationFailed(
-            f"there is no data folder {config.data}: name the mirror's with --data or --config"
-        )
-    with _as_owner(config.data), closing(_hold(config.data)):
+    with held(config.data):
         _react(lambda reactor: _operate(reactor, config, name, values, files, take))
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """The data folder is ours meanwhile, and what is written there is its owner's.
+
+    Raises ``OperationFailed``.
+    """
+    if not path.is_dir():
+        raise OperationFailed(
+            f"there is no data folder {path}: name the mirror's with --data or --config"
+        )
+    with _as_owner(path), closing(_hold(path)):
+        yield
 
 
 def _hold(path: Path) -> DataFolder:

@@ -14,7 +14,7 @@ from hubmirror.control.socket import socket_path
 from hubmirror.errors import HubmirrorError
 from hubmirror.options import Options
 
-__all__ = ["add_common_options", "operate"]
+__all__ = ["FAILED", "INTERRUPTED", "add_common_options", "config_of", "operate"]
 
 FAILED = 1
 INTERRUPTED = 130
@@ -41,7 +41,7 @@ def operate(
     ``is_stdout_taken``: standard output is for other bytes than reports. ``SystemExit(2)`` for
     a configuration that can't be used.
     """
-    config = _config(options)
+    config = config_of(options)
     results = sys.stderr if is_stdout_taken else sys.stdout
     output = make_output(results, sys.stderr, is_json=options.json)
     try:
@@ -57,7 +57,8 @@ def operate(
     return FAILED if output.has_failed else 0
 
 
-def _config(options: argparse.Namespace) -> Config:
+def config_of(options: argparse.Namespace) -> Config:
+    """The configuration of the mirror that is meant; ``SystemExit(2)`` where it can't be used."""
     flags = [("--config", options.config), ("--data", options.data)]
     loading = Options("hubmirror")
     loading.parseOptions([f"{flag}={value}" for flag, value in flags if value is not None])

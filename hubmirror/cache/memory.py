@@ -1,0 +1,241 @@
+"""What was read a moment ago, kept in memory: an index and a store over others.
+
+Whatever changes must go through these, or they tell what was.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable
+from typing import Final, TypeVar, cast
+
+from attrs import evolve
+from twisted.internet.defer import Deferred, succeed
+from twisted.python.components import proxyForInterface
+
+from hubmirror.cache.interfaces import (
+    BlobRow,
+    IBlobStore,
+    IIndex,
+    Link,
+    Listing,
+    Publicity,
+    TagEntry,
+)
+from hubmirror.naming import Digest, Repository
+
+__all__ = ["Memory", "RememberingBlobs", "RememberingIndex"]
+
+T = TypeVar("T")
+
+#: About what one entry costs beside the bytes that it holds.
+_OVERHEAD: Final = 1024
+
+_IndexProxy = proxyForInterface(IIndex, "_index")
+_BlobsProxy = proxyForInterface(IBlobStore, "_blobs")
+
+
+class Memory:
+    """Values by key, up to ``limit`` bytes; what was used least recently goes first."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._used = 0
+        self._kept: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
+        self._changes = 0
+
+    @property
+    def used(self) -> int:
+        """How many bytes it holds, about."""
+        return self._used
+
+    def recall(
+        self,
+        key: Hashable,
+        read: Callable[[], Deferred[T]],
+        size: Callable[[T], int] = lambda _value: 0,
+    ) -> Deferred[T]:
+        """What ``read`` gives, from memory where it is there. ``size`` is what its bytes weigh.
+
+        What is forgotten while it is being read is not remembered, as it may be from before; nor
+        is that there is nothing, which anybody could ask for in any number.
+        """
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
+            return succeed(cast(T, found[0]))
+        before = self._changes
+
+        def remember(value: T) -> T:
+            if value and before == self._changes:
+                self._keep(key, value, size(value) + _OVERHEAD)
+            return value
+
+        return read().addCallback(remember)
+
+    def amend(self, key: Hashable, change: Callable[[T], T]) -> None:
+        """Change the value under ``key``, if it is remembered; it weighs the same."""
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept[key] = (change(cast(T, found[0])), found[1])
+
+    def forget(self, *keys: Hashable) -> None:
+        """These have changed, or are about to."""
+        self._changes += 1
+        for key in keys:
+            _value, weight = self._kept.pop(key, (None, 0))
+            self._used -= weight
+
+    def forget_all(self) -> None:
+        """Anything may have changed."""
+        self._changes += 1
+        self._kept.clear()
+        self._used = 0
+
+    def _keep(self, key: Hashable, value: object, weight: int) -> None:
+        if weight > self._limit:
+            return
+        self._kept[key] = (value, weight)
+        self._used += weight
+        while self._used > self._limit:
+            _key, (_value, oldest) = self._kept.popitem(last=False)
+            self._used -= oldest
+
+
+class RememberingIndex(_IndexProxy):  # type: ignore[misc, valid-type]
+    """An ``IIndex`` over another, ``_index``. A change is forgotten before and after it is made:
+
+    who reads meanwhile may get what was, and it is not remembered.
+    """
+
+    def __init__(self, index: IIndex, memory: Memory) -> None:
+        super().__init__(index)
+        self._memory = memory
+
+    def tag(self, repository: Repository, tag: str) -> Deferred[tuple[TagEntry, ...]]:
+        """See ``IIndex``."""
+        return self._memory.recall(
+            ("tag", repository, tag), lambda: self._index.tag(repository, tag)
+        )
+
+    def put_tag(self, entry: TagEntry) -> Deferred[None]:
+        """See ``IIndex``."""
+        key = ("tag", entry.repository, entry.tag)
+        return self._change(lambda: self._index.put_tag(entry), key)
+
+    def drop_tag(self, repository: Repository, tag: str) -> Deferred[None]:
+        """See ``IIndex``."""
+        key = ("tag", repository, tag)
+        return self._change(lambda: self._index.drop_tag(repository, tag), key)
+
+    def link(self, repository: Repository, digest: Digest) -> Deferred[Link | None]:
+        """See ``IIndex``."""
+        return self._memory.recall(
+            ("link", repository, digest), lambda: self._index.link(repository, digest)
+        )
+
+    def put_link(self, link: Link) -> Deferred[None]:
+        """See ``IIndex``."""
+        key = ("link", link.repository, link.digest)
+        return self._change(lambda: self._index.put_link(link), key)
+
+    def drop_link(self, repository: Repository, digest: Digest) -> Deferred[None]:
+        """See ``IIndex``."""
+        key = ("link", repository, digest)
+        return self._change(lambda: self._index.drop_link(repository, digest), key)
+
+    def publicity(self, repository: Repository) -> Deferred[Publicity | None]:
+        """See ``IIndex``."""
+        return self._memory.recall(
+            ("public", repository), lambda: self._index.publicity(repository)
+        )
+
+    def put_publicity(self, repository: Repository, publicity: Publicity) -> Deferred[None]:
+        """See ``IIndex``."""
+        key = ("public", repository)
+        return self._change(lambda: self._index.put_publicity(repository, publicity), key)
+
+    def listing(self, repository: Repository, key: str) -> Deferred[Listing | None]:
+        """See ``IIndex``."""
+        return self._memory.recall(
+            ("listing", repository, key),
+            lambda: self._index.listing(repository, key),
+            lambda found: 0 if found is None else len(found.body),
+        )
+
+    def put_listing(self, listing: Listing) -> Deferred[None]:
+        """See ``IIndex``."""
+        key = ("listing", listing.repository, listing.key)
+        return self._change(lambda: self._index.put_listing(listing), key)
+
+    def blob(self, digest: Digest) -> Deferred[BlobRow | None]:
+        """See ``IIndex``."""
+        return self._memory.recall(("row", digest), lambda: self._index.blob(digest))
+
+    def put_blob(self, row: BlobRow) -> Deferred[None]:
+        """See ``IIndex``."""
+        return self._change(lambda: self._index.put_blob(row), ("row", row.digest))
+
+    def drop_blob(self, digest: Digest) -> Deferred[None]:
+        """See ``IIndex``. Links and tags go with it, so all is forgotten."""
+        return self._change(lambda: self._index.drop_blob(digest), None)
+
+    def touch(self, digests: Iterable[Digest], now: float) -> Deferred[None]:
+        """See ``IIndex``."""
+        touched = tuple(digests)
+        for digest in touched:
+            self._memory.amend(("row", digest), lambda row: _touched(row, now))
+        touching: Deferred[None] = self._index.touch(touched, now)
+        return touching
+
+    def _change(self, change: Callable[[], Deferred[None]], key: Hashable) -> Deferred[None]:
+        self._forget(key)
+
+        def changed(result: T) -> T:
+            self._forget(key)
+            return result
+
+        return change().addBoth(changed)
+
+    def _forget(self, key: Hashable) -> None:
+        if key is None:
+            self._memory.forget_all()
+        else:
+            self._memory.forget(key)
+
+
+def _touched(row: BlobRow, now: float) -> BlobRow:
+    return evolve(row, accessed=max(row.accessed, now))
+
+
+class RememberingBlobs(_BlobsProxy):  # type: ignore[misc, valid-type]
+    """An ``IBlobStore`` over another, ``_blobs``, that remembers what ``read`` gives."""
+
+    def __init__(self, blobs: IBlobStore, memory: Memory) -> None:
+        super().__init__(blobs)
+        self._memory = memory
+
+    def read(self, digest: Digest) -> Deferred[bytes | None]:
+        """See ``IBlobStore``."""
+        return self._memory.recall(
+            ("bytes", digest),
+            lambda: self._blobs.read(digest),
+            lambda found: 0 if found is None else len(found),
+        )
+
+    def put(self, digest: Digest, data: bytes) -> Deferred[None]:
+        """See ``IBlobStore``."""
+        return self._changed(digest, lambda: self._blobs.put(digest, data))
+
+    def remove(self, digest: Digest) -> Deferred[None]:
+        """See ``IBlobStore``."""
+        return self._changed(digest, lambda: self._blobs.remove(digest))
+
+    def _changed(self, digest: Digest, change: Callable[[], Deferred[None]]) -> Deferred[None]:
+        self._memory.forget(("bytes", digest))
+
+        def changed(result: T) -> T:
+            self._memory.forget(("bytes", digest))
+            return result
+
+        return change().addBoth(changed)

@@ -1,0 +1,122 @@
+"""What is wrong between settings that are each right."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from attrs import frozen
+
+from hubmirror.certificates.files import CertificateError, load_pair
+from hubmirror.config.layers import UPSTREAM_LOGIN
+from hubmirror.config.model import ListenAddress
+from hubmirror.config.nearest import nearest
+from hubmirror.config.problems import Problem
+from hubmirror.quota.rules import Network
+
+__all__ = ["Settled", "disagreements"]
+
+#: Those that listen, the last one first: what is listed twice is a problem of the later one.
+_LISTENERS: Final = ("monitor", "http", "https")
+
+
+@frozen
+class Settled:
+    """The values of the settings that are right, by name; whence each came, and how the file
+
+    spells its key. ``upstream_login`` is what ``HUBMIRROR_UPSTREAM_LOGIN`` holds.
+    """
+
+    values: Mapping[str, Any]
+    sources: Mapping[str, str]
+    keys: Mapping[str, str]
+    upstream_login: tuple[str, str] | None = None
+
+    def problem(self, name: str, wrong: str, allowed: str = "", *, part: str = "") -> Problem:
+        """A problem of the setting ``name``, or of a part of it, such as ``[2].share``."""
+        return Problem(f"{self.keys[name]}{part}", wrong, allowed, self.sources[name])
+
+
+def disagreements(settled: Settled) -> list[Problem]:
+    """All of it."""
+    checks = (_pair, _listeners, _idle_credentials, _shared_networks, _unknown_networks)
+    return [problem for check in checks for problem in check(settled)]
+
+
+def _pair(settled: Settled) -> Iterator[Problem]:
+    """A certificate and a key that are not one of the other."""
+    values = settled.values
+    pair = {name: values[name] for name in ("certificate", "private_key") if name in values}
+    if len(pair) < 2 or not any(pair.values()):
+        return
+    if None in pair.values():
+        missing, given = sorted(pair, key=lambda name: pair[name] is not None)
+        wrong = f"it is missing, but {given} is set"
+        yield Problem(missing, wrong, "both or neither", settled.sources[given])
+        return
+    try:
+        load_pair(**pair)
+    except CertificateError as error:
+        yield settled.problem("certificate", str(error))
+
+
+def _listeners(settled: Settled) -> Iterator[Problem]:
+    values = settled.values
+    if values.get("http") == values.get("https") == ():
+        yield Problem("http", "both http and https are off", "one of them at least")
+    listed: dict[str, tuple[ListenAddress, ...]] = {
+        name: values[name] for name in _LISTENERS if name in values
+    }
+    times = Counter(address for addresses in listed.values() for address in addresses)
+    for address, count in times.items():
+        if count > 1 and address.port:
+            name = next(name for name, addresses in listed.items() if address in addresses)
+            yield settled.problem(name, f"{address} is listed twice")
+
+
+def _idle_credentials(settled: Settled) -> Iterator[Problem]:
+    """An account of the mirror's own beside ``auth = passthrough``, which would not use it."""
+    in_file = settled.values.get("upstream_credentials") is not None
+    if settled.values.get("auth") != "passthrough" or not (in_file or settled.upstream_login):
+        return
+    wrong = "it is set, but auth is passthrough: say auth = mirror to use it"
+    yield (
+        settled.problem("upstream_credentials", wrong)
+        if in_file
+        else Problem(UPSTREAM_LOGIN, wrong)
+    )
+
+
+def _shared_networks(settled: Settled) -> Iterator[Problem]:
+    """A network with two names: whose is a client in it?"""
+    named: dict[Network, str] = {}
+    for name, several in settled.values.get("networks", {}).items():
+        for network in dict.fromkeys(several):
+            first = named.setdefault(network, name)
+            if first != name:
+                wrong = f"{network} is called {first}, too"
+                yield settled.problem("networks", wrong, "one name for each", part=f".{name}")
+
+
+def _unknown_networks(settled: Settled) -> Iterator[Problem]:
+    """A name that ``networks`` has not."""
+    known = settled.values.get("networks")
+    if known is None:
+        return
+    for name, part, network in _named_networks(settled.values):
+        if network not in known:
+            match = nearest(network, known)
+            meant = f"; did you mean {match}?" if match else ""
+            wrong = f"[networks] has no {network!a}{meant}"
+            yield settled.problem(name, wrong, part=part)
+
+
+def _named_networks(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """The setting, the part of it, and the network that it names."""
+    for number, limits in enumerate(values.get("quota_client", ())):
+        if limits.network is not None:
+            yield "quota_client", f"[{number}].network", limits.network
+    for number, reserve in enumerate(values.get("quota_reserve", ())):
+        for network in reserve.networks:
+            yield "quota_reserve", f"[{number}].networks", network

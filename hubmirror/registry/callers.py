@@ -1,0 +1,63 @@
+"""Who speaks on a connection: request by request, as a proxy may speak for many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from hubmirror.question import Client, Headers
+from hubmirror.registry.forwarded import Network, client_of, parse_host
+from hubmirror.registry.message import Message
+
+__all__ = ["Caller"]
+
+#: By these a proxy tells for whom it speaks: see ``client_of``.
+_FORWARDED: Final = (b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
+
+
+class Caller:
+    """The other end of one connection, at ``peer``; ``local`` is this end's authority."""
+
+    def __init__(self, peer: str, local: str, *, is_secure: bool) -> None:
+        self.peer = peer
+        self.local = local
+        self.is_secure = is_secure
+        self._last: tuple[object, Client] | None = None
+
+    @property
+    def address(self) -> str:
+        """The address of the other end itself, as a client's is written."""
+        return self._address_and_url("", (), (), None)[0]
+
+    def host(self, message: Message) -> str:
+        """The authority to which ``message`` was sent: its Host, or else this end's."""
+        host = message.text(b"host")
+        return self.local if host is None or parse_host(host) is None else host
+
+    def client(
+        self, message: Message, trusted: Sequence[Network], public_url: str | None
+    ) -> Client:
+        """From whom ``message`` is; without a proxy's word that seldom changes."""
+        agent = message.text(b"user-agent")
+        key = (message.fields.get(b"host"), agent, trusted, public_url)
+        is_forwarded = any(name in message.fields for name in _FORWARDED)
+        if self._last is not None and self._last[0] == key and not is_forwarded:
+            return self._last[1]
+        headers = tuple(message.all_texts())
+        address, url = self._address_and_url(self.host(message), headers, trusted, public_url)
+        client = Client(address, url, agent)
+        if not is_forwarded:
+            self._last = (key, client)
+        return client
+
+    def _address_and_url(
+        self, host: str, headers: Headers, trusted: Sequence[Network], public_url: str | None
+    ) -> tuple[str, str]:
+        return client_of(
+            peer=self.peer,
+            is_secure=self.is_secure,
+            host=host,
+            headers=headers,
+            trusted=trusted,
+            public_url=public_url,
+        )

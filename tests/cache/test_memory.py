@@ -1,0 +1,168 @@
+"""An index and a store that remember: the contracts of both hold, and less is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from attrs import define, field
+from pytest_twisted import ensureDeferred
+from twisted.internet.defer import Deferred, succeed
+
+from hubmirror.cache.interfaces import BlobRow, Link
+from hubmirror.cache.memory import Memory, RememberingBlobs, RememberingIndex
+from tests.cache.contract_blobs import BlobStoreContract
+from tests.cache.contract_partials import Restart
+from tests.cache.indexes import BUSYBOX, MANIFEST, NOW, digest, opened_index, tag_entry
+from tests.cache.memory import MemoryBlobStore, MemoryIndex, digest_of
+from tests.cache.test_index import IndexContract
+
+MIB = 1024 * 1024
+
+
+class TestRememberingIndex(IndexContract):
+    """The contract holds, whatever is remembered."""
+
+    @pytest_twisted.async_yield_fixture
+    async def index(self, reactor: Any, tmp_path: Path) -> AsyncIterator[RememberingIndex]:
+        """An empty one."""
+        async with opened_index(reactor, tmp_path) as index:
+            yield RememberingIndex(index, Memory(MIB))
+
+
+class TestRememberingBlobs(BlobStoreContract):
+    """The contract holds."""
+
+    @pytest.fixture
+    def blobs(self, restart: Restart) -> Any:
+        """An empty one."""
+        blobs, _ = pytest_twisted.blockon(restart())
+        return RememberingBlobs(blobs, Memory(MIB))
+
+
+@define
+class Source:
+    """What is read, each time counted; ``answers`` fire when they are told to."""
+
+    reads: int = 0
+    answers: list[Deferred[str]] = field(factory=list)
+
+    def read(self) -> Deferred[str]:
+        self.reads += 1
+        self.answers.append(Deferred())
+        return self.answers[-1]
+
+
+def value_of(deferred: Deferred[Any]) -> Any:
+    """What it has fired with."""
+    fired: list[Any] = []
+    deferred.addCallback(fired.append)
+    assert fired, "it has not fired"
+    return fired[0]
+
+
+def test_reads_once() -> None:
+    """What was read is there at once, and the source is not asked."""
+    memory, source = Memory(MIB), Source()
+    first = memory.recall("key", source.read)
+    source.answers[0].callback("value")
+    assert value_of(first) == "value"
+    assert value_of(memory.recall("key", source.read)) == "value"
+    assert source.reads == 1
+
+
+def test_what_changes_while_it_is_read_is_not_remembered() -> None:
+    """It may be from before: the next one asks again."""
+    memory, source = Memory(MIB), Source()
+    first = memory.recall("key", source.read)
+    memory.forget("key")
+    source.answers[0].callback("old")
+    assert value_of(first) == "old"
+    memory.recall("key", source.read)
+    assert source.reads == 2
+
+
+def test_nothing_is_not_remembered() -> None:
+    """Else anybody could fill the memory with what is not there."""
+    memory = Memory(MIB)
+    read: Callable[[], Deferred[str | None]] = lambda: succeed(None)  # noqa: E731
+    assert value_of(memory.recall("key", read)) is None
+    assert memory.used == 0
+
+
+def test_holds_its_limit() -> None:
+    """What was used least recently goes; what is larger than all of it never comes."""
+    memory, source = Memory(10_000), Source()
+    sizes = {"a": 3000, "b": 3000, "c": 3000}
+    for key, size in sizes.items():
+        value_of(memory.recall(key, lambda: succeed("x"), lambda _value, n=size: n))  # type: ignore[misc]
+        value_of(memory.recall("a", lambda: succeed("x")))
+    assert memory.used <= 10_000
+    memory.recall("a", source.read)
+    assert source.reads == 0
+    memory.recall("b", source.read)
+    assert source.reads == 1
+    value_of(memory.recall("large", lambda: succeed("x"), lambda _value: 20_000))
+    memory.recall("large", source.read)
+    assert source.reads == 2
+
+
+def test_forgets_all() -> None:
+    """And weighs nothing then."""
+    memory, source = Memory(MIB), Source()
+    value_of(memory.recall("key", lambda: succeed("x")))
+    memory.forget_all()
+    assert memory.used == 0
+    memory.recall("key", source.read)
+    assert source.reads == 1
+
+
+@ensureDeferred
+async def test_the_index_below_is_asked_once() -> None:
+    """For a tag, a link and a row; until they change."""
+    below = MemoryIndex()
+    index = RememberingIndex(below, Memory(MIB))
+    entry, link = tag_entry("latest", "one"), Link(BUSYBOX, digest("one"), MANIFEST)
+    await index.put_tag(entry)
+    await index.put_link(link)
+    await index.put_blob(BlobRow(digest("one"), 1, NOW))
+    for _ in range(2):
+        await index.tag(BUSYBOX, "latest")
+        await index.link(BUSYBOX, digest("one"))
+        await index.blob(digest("one"))
+    await below.drop_tag(BUSYBOX, "latest")  # behind its back
+    await below.drop_link(BUSYBOX, digest("one"))
+    assert await index.tag(BUSYBOX, "latest") == (entry,)
+    assert await index.link(BUSYBOX, digest("one")) == link
+    await index.drop_tag(BUSYBOX, "latest")
+    assert await index.tag(BUSYBOX, "latest") == ()
+
+
+@ensureDeferred
+async def test_a_blob_that_goes_takes_all_with_it() -> None:
+    """Tags and links that pointed to it are remembered no more."""
+    index = RememberingIndex(MemoryIndex(), Memory(MIB))
+    entry = tag_entry("latest", "one")
+    await index.put_blob(BlobRow(entry.digest, 1, NOW))
+    await index.put_tag(entry)
+    assert await index.tag(BUSYBOX, "latest") == (entry,)
+    await index.drop_blob(entry.digest)
+    assert await index.tag(BUSYBOX, "latest") == ()
+    assert await index.blob(entry.digest) is None
+
+
+@ensureDeferred
+async def test_the_store_below_is_read_once() -> None:
+    """Until the blob is removed."""
+    below = MemoryBlobStore()
+    blobs = RememberingBlobs(below, Memory(MIB))
+    data = b"a manifest"
+    await blobs.put(digest_of(data), data)
+    assert await blobs.read(digest_of(data)) == data
+    below.content.clear()
+    assert await blobs.read(digest_of(data)) == data
+    await blobs.remove(digest_of(data))
+    assert await blobs.read(digest_of(data)) is None

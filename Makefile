@@ -25,7 +25,7 @@ demo: .venv/installed ## Pull an image through the mirror from an embedded Hub, 
 
 test: lint ## Lint, types, unit and integration tests (installs what they need)
 	@$(DEBIAN) $(PROGRAMS)
-	$(BIN)/python -m pytest --cov $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov $(ARGS)
 
 lint: .venv/tools ## Check style and types
 	$(BIN)/ruff check

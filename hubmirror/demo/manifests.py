@@ -42,7 +42,7 @@ class ManifestResource(RepositoryResource):
         manifest = await self.front.store.manifest(self.repository, self._reference)
         if manifest is None:
             raise ManifestUnknown(detail={"reference": str(self._reference)})
-        accepted = accepted_types(request.requestHeaders.getRawHeaders("Accept") or [])
+        accepted = accepted_types(tuple(request.requestHeaders.getRawHeaders("Accept") or ()))
         if manifest.media_type not in INDEX_TYPES or manifest.media_type in accepted:
             return manifest
         if not accepted or "*/*" in accepted:

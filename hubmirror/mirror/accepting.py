@@ -8,6 +8,7 @@ distribution-spec 1.1, "Pulling manifests"; RFC 9110, section 12.5.1.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from hubmirror.cache.interfaces import TagEntry
@@ -16,9 +17,12 @@ from hubmirror.cache.manifest import INDEX_TYPES
 __all__ = ["accepted_types", "accepts", "choose", "variant_of"]
 
 _NATURAL: Final = "natural"
+#: How many lists of accepted types are remembered: clients have few.
+REMEMBERED: Final = 256
 
 
-def accepted_types(accept: Iterable[str]) -> frozenset[str]:
+@lru_cache(REMEMBERED)
+def accepted_types(accept: tuple[str, ...]) -> frozenset[str]:
     """The media types of all ``Accept`` fields; those with ``q=0`` are not among them."""
     found = set()
     for item in ",".join(accept).split(","):
@@ -28,13 +32,13 @@ def accepted_types(accept: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def accepts(accept: Iterable[str], media_type: str) -> bool:
+def accepts(accept: tuple[str, ...], media_type: str) -> bool:
     """Whether a client that sent ``accept`` takes ``media_type``; none sent takes all."""
     listed = accepted_types(accept)
     return not listed or media_type.lower() in listed or bool({"*/*", "application/*"} & listed)
 
 
-def variant_of(accept: Iterable[str], media_type: str) -> str:
+def variant_of(accept: tuple[str, ...], media_type: str) -> str:
     """Under which name an answer of ``media_type`` to ``accept`` is kept.
 
     An index is a tag's natural manifest, and so is what a client got that would have taken an
@@ -46,7 +50,7 @@ def variant_of(accept: Iterable[str], media_type: str) -> str:
     return " ".join(sorted(listed))
 
 
-def choose(entries: Iterable[TagEntry], accept: Iterable[str]) -> TagEntry | None:
+def choose(entries: Iterable[TagEntry], accept: tuple[str, ...]) -> TagEntry | None:
     """The entry that the upstream would answer a client with, or None where that is unknown."""
     listed = accepted_types(accept)
     by_variant = {entry.variant: entry for entry in entries}

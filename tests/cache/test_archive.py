@@ -173,7 +173,7 @@ def test_the_imported_tag_is_what_clients_get(cache: Cache, tmp_path: Path) -> N
     other.import_(tmp_path / "x.tar")
 
     entries = result_of(other.index.tag(BUSYBOX, "1"))
-    entry = choose(entries, [", ".join(INDEX_TYPES)])
+    entry = choose(entries, (", ".join(INDEX_TYPES),))
 
     assert entry is not None
     assert (entry.digest, entry.checked) == (IMAGE.index.digest, 5000.0)

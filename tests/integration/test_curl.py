@@ -14,6 +14,7 @@ from hubmirror.demo.image import hello_image
 from tests.support.hub import TAGS
 from tests.support.mirror import Mirror
 from tests.support.programs import run
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -74,11 +75,13 @@ def test_range(curl: Curl, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["manifests", "blobs"])
 def test_head_equals_get(curl: Curl, kind: str) -> None:
-    """A HEAD has the header fields of the GET, the length included."""
+    """A HEAD has the header fields of the GET, the length included: here of what is kept."""
     image = hello_image()
     digest = {"manifests": image.index.digest, "blobs": image.blobs[0].digest}[kind]
     path = f"/v2/library/busybox/{kind}/{digest}"
     accept = ("--header", f"Accept: {image.index.media_type}")
+
+    wait_until(lambda: "; hit;" in curl.headers(path, *accept)["cache-status"], "a hit")
 
     got, head = curl.headers(path, *accept), curl.headers(path, *accept, "--head")
 

@@ -210,6 +210,22 @@ def test_refuses(data: bytes, status: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (GET + b"A: b\n", "bare CR or LF"),
+        (GET + b"A: b\rC: d\r\n", "bare CR or LF"),
+        (b"GET / HTTP/1.1\n", "bare CR or LF"),
+        (POST + b"Connection: upgrade\r\nUpgrade: a\r\nContent-Length: 1\r\n\r\n", "upgrades"),
+        (CHUNKED + b"0\r\nA", "trailers"),
+        (CHUNKED + b"1;a=b\r\n", "extension"),
+    ],
+)
+def test_says_what_is_wrong(data: bytes, words: str) -> None:
+    """As soon as it has come."""
+    assert words in str(parsed(data)[-1])
+
+
+@pytest.mark.parametrize(
     "data",
     [
         b"",

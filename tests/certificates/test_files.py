@@ -74,7 +74,11 @@ def test_encrypted_key(tmp_path: Path, form: PrivateFormat) -> None:
         load_pair(certificate, key)
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"\xff\x00", make().pem[:200]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"hello", b"\xff\x00", make().pem[:200]],
+    ids=["nothing", "words", "bytes", "half of one"],
+)
 def test_no_certificate(tmp_path: Path, content: bytes) -> None:
     """A file without a whole certificate is an error that names it."""
     certificate, key = write_pair(tmp_path, make())
@@ -83,7 +87,11 @@ def test_no_certificate(tmp_path: Path, content: bytes) -> None:
         load_pair(certificate, key)
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", make().pem, key_pem(ec_key())[:90]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"hello", make().pem, key_pem(ec_key())[:90]],
+    ids=["nothing", "words", "a certificate", "half of one"],
+)
 def test_no_key(tmp_path: Path, content: bytes) -> None:
     """A file without a whole key is an error that names it."""
     key = tmp_path / "key"

@@ -158,8 +158,9 @@ class Daemon(Service):
         self._urls = self._listeners.listen("http", config.http, self._sites.clients)
         if config.https:
             self._https = Https(config)
-            wrapped = self._https.wrap(self._sites.clients)
-            self._urls += self._listeners.listen("https", config.https, wrapped)
+            self._urls += self._listeners.listen(
+                "https", config.https, self._sites.clients, self._https.secure
+            )
         self._watched = self._listeners.listen("http", config.monitor, self._sites.watchers)
         self._listeners.hold()
 

@@ -8,7 +8,6 @@ from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
 from OpenSSL import SSL
-from twisted.internet.interfaces import IProtocolFactory
 from twisted.logger import Logger
 
 from hubmirror.certificates.files import CertificateError
@@ -30,10 +29,6 @@ class Https:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._tls = ServerTLS(_source(config))
-
-    def wrap(self, factory: IProtocolFactory) -> IProtocolFactory:
-        """``factory`` within TLS."""
-        return self._tls.wrap(factory)
 
     def secure(self, connected: socket.socket) -> SSL.Connection:
         """TLS with the certificate in force, on a client's connection."""

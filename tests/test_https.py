@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from OpenSSL import SSL
 
 from hubmirror.certificates.files import CertificateError
 from hubmirror.config import Config, load
@@ -24,6 +27,25 @@ def test_makes_a_ca_of_its_own(tmp_path: Path) -> None:
     told = "\n".join(Https(config).greeting(["https://127.0.0.1:5443"]))
     assert str(tmp_path / "data" / "tls" / "ca.pem") in told
     assert "hub.example" in told
+
+
+def test_begins_tls_with_the_certificate_in_force(tmp_path: Path) -> None:
+    """On a connection that a client has made."""
+    (tmp_path / "data").mkdir()
+    https = Https(configured(tmp_path))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        server, client = https.secure(ours), SSL.Connection(SSL.Context(SSL.TLS_METHOD), theirs)
+        client.set_connect_state()
+        for _ in range(2):
+            for end in (client, server):
+                with suppress(SSL.WantReadError):
+                    end.do_handshake()
+        shown = client.get_peer_certificate(as_cryptography=True)
+    assert shown is not None
+    assert shown.not_valid_after_utc.timestamp() == https.expiry()
 
 
 def test_goes_over_to_another_certificate(tmp_path: Path) -> None:

@@ -1,17 +1,10 @@
-"""The server side of TLS for Twisted, with a certificate that can be swapped while listening."""
+"""The server side of TLS, with a certificate that can be swapped while listening."""
 
 from __future__ import annotations
 
 import socket
 
 from OpenSSL import SSL
-from twisted.internet.interfaces import (
-    IOpenSSLContextFactory,
-    IOpenSSLServerConnectionCreator,
-    IProtocolFactory,
-)
-from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
-from zope.interface import implementer
 
 from hubmirror.certificates.context import server_context
 from hubmirror.certificates.files import KeyPair
@@ -20,7 +13,6 @@ from hubmirror.certificates.sources import ICertificateSource
 __all__ = ["ServerTLS"]
 
 
-@implementer(IOpenSSLServerConnectionCreator, IOpenSSLContextFactory)
 class ServerTLS:
     """Gives each new connection the certificate in force; older connections keep theirs.
 
@@ -38,11 +30,6 @@ class ServerTLS:
     def pair(self) -> KeyPair:
         """The pair in force."""
         return self._pair
-
-    def wrap(self, factory: IProtocolFactory) -> IProtocolFactory:
-        """A factory whose connections speak TLS, and ``factory``'s protocol within it."""
-        wrapped: IProtocolFactory = TLSMemoryBIOFactory(self, False, factory)
-        return wrapped
 
     def secure(self, connected: socket.socket) -> SSL.Connection:
         """The server's side of TLS on ``connected``, which shakes hands when it is asked to."""
@@ -76,14 +63,3 @@ class ServerTLS:
     def reload_if_changed(self) -> bool:
         """``reload`` where ``changed`` says so: for a periodic check."""
         return self.changed() and self.reload()
-
-    def getContext(self) -> SSL.Context:
-        """The context in force (``IOpenSSLContextFactory``)."""
-        return self._context
-
-    def serverConnectionForTLS(
-        self,
-        protocol: TLSMemoryBIOProtocol,  # noqa: ARG002 - one context for all
-    ) -> SSL.Connection:
-        """A connection for one client (``IOpenSSLServerConnectionCreator``)."""
-        return SSL.Connection(self._context, None)

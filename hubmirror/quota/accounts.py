@@ -120,7 +120,8 @@ class Account:
 
     def count(self, note: Note, minute: int) -> None:
         """What is on ``note`` was in ``minute``."""
-        self.turn(minute)
+        if self.minute != minute:
+            self.turn(minute)
         self.requests += note.requests
         self.minute_requests += note.requests
         self.refused += note.refused

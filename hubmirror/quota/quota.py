@@ -40,6 +40,8 @@ DAYS_AT_HAND: Final = 2
 #: How many charges are remembered for requests to come.
 REMEMBERED: Final = 4096
 
+#: What is the same of questions that are counted alike: the client's address, its user, the type
+#: of the subject, whether it is a HEAD, the repository.
 _Alike = tuple[str, str | None, type, bool, str | None]
 #: For each kind, the column of each outcome.
 _COLUMNS: Final = [[column_of(kind, outcome) for outcome in Outcome] for kind in Kind]
@@ -107,9 +109,9 @@ class Quota:
 
     Every request comes by ``admit``, ``Charge.settle`` and ``Charge.moved``, amid so much other
     work that the processor has forgotten their code and data each time. So they touch as little
-    as can be: the windows, the ledger, the tally's open row, and a note of what should go into
-    the accounts. The notes are counted there by ``settle``, once a second, and before anybody
-    looks at an account.
+    as can be, by few calls: the windows, the ledger, the tally's open row, and a note of what
+    should go into the accounts. The notes are counted there by ``settle``, once a second, and
+    before anybody looks at an account.
 
     There is a plain way and a full one. Where no client has limits of its own and nothing is
     reserved, a window's count against its limit is all that there is to decide. In all other
@@ -154,8 +156,18 @@ class Quota:
 
     def admit(self, question: Question, user: str | None = None) -> Charge:
         """Count ``question``, of ``user`` where that is known for sure, and decide about it."""
-        now = self._turn()
-        alike = _alike(question, user)
+        now = self._now()  # as in _turn()
+        if not now // MINUTE == self._minute == self.tally.minute:
+            self._begin_minute(now)
+        subject = question.subject
+        repository = getattr(subject, "repository", None)
+        alike = (
+            question.client.address,
+            user,
+            type(subject),
+            question.method == "HEAD",
+            None if repository is None else repository.name,
+        )
         charge = self._charges.get(alike) or self._new_charge(alike, question, user)
         day, minute = self._day_shares, self._minute_shares
         if self._is_plain and day.used < day.ceiling and minute.used < minute.ceiling:
@@ -370,19 +382,6 @@ class Quota:
         self._will_warn(self._unsaid[len(reached) :])
         for percent in reached:
             self._warn(percent)
-
-
-def _alike(question: Question, user: str | None) -> _Alike:
-    """The same for questions that are counted alike: whose, of which kind, for what."""
-    subject = question.subject
-    repository = getattr(subject, "repository", None)
-    return (
-        question.client.address,
-        user,
-        type(subject),
-        question.method == "HEAD",
-        None if repository is None else repository.name,
-    )
 
 
 def _repository_of(question: Question) -> str | None:

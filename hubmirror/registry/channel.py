@@ -19,7 +19,6 @@ from twisted.internet.interfaces import (
     ITCPTransport,
 )
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
@@ -34,6 +33,7 @@ from hubmirror.registry.responses import raw_response
 from hubmirror.registry.sending import send_now
 from hubmirror.registry.strictness import check_head
 from hubmirror.transport.kernel import KernelSocket
+from hubmirror.transport.tls import file_socket
 
 if TYPE_CHECKING:
     from hubmirror.registry.site import MirrorSite
@@ -229,9 +229,8 @@ class MirrorChannel(Protocol):
         return self.caller.peer
 
     def kernel_socket(self) -> KernelSocket | None:
-        """Where a file's bytes may go past the transport's buffer; None within TLS."""
-        transport: Any = self.transport
-        return KernelSocket(transport) if isinstance(transport, Connection) else None
+        """Where a file's bytes may go past the transport's buffer; None without a socket."""
+        return file_socket(self.transport)
 
     def refuse(self, error: RegistryError) -> None:
         """Answer what is no request that we serve, read no more of it, and hang up."""

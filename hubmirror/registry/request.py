@@ -92,7 +92,7 @@ class MirrorRequest(Request):
 
     def kernel_socket(self) -> KernelSocket | None:
         """See ``IKernelConsumer``."""
-        if self._is_gone() or self.chunked or self.isSecure():
+        if self._is_gone() or self.chunked:
             return None
         return self.channel.kernel_socket()
 

@@ -18,7 +18,7 @@ class IKernelConsumer(Interface):
     """An ``IConsumer`` whose bytes may reach its socket past its own buffers."""
 
     def kernel_socket() -> KernelSocket | None:
-        """The socket, or None where bytes have to be changed on their way: by TLS, by chunks."""
+        """The socket, or None where there is none, or the body is sent in chunks."""
 
     def sent_by_kernel(count: int) -> None:
         """So many bytes of the body have gone that way."""

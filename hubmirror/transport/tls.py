@@ -105,7 +105,7 @@ class TLSServer(Server):
         if self._tls is not None and not self.dataBuffer and not self._tempDataLen:
             # The same again, from the buffer, ends the connection where that must be.
             with suppress(SSL.Error):
-                sent = self._tls.send(data)
+                sent = self._tls.send(memoryview(data)[:LARGEST_WRITE])
         if sent < len(data):
             self.write(data[sent:])
         return sent == len(data)

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 from pytest_twisted import ensureDeferred
-from twisted.internet.interfaces import IOpenSSLContextFactory, IOpenSSLServerConnectionCreator
-from zope.interface.verify import verifyObject
 
 from hubmirror.certificates.files import CertificateError
 from hubmirror.certificates.server import ServerTLS
@@ -23,14 +21,6 @@ def serving(folder: Path, made: Made) -> ServerTLS:
 
 def der(made: Made) -> bytes:
     return ssl.PEM_cert_to_DER_cert(made.pem.decode())
-
-
-def test_interfaces(tmp_path: Path) -> None:
-    """It is what Twisted's listeners and its TLS transport ask for."""
-    tls = serving(tmp_path, make())
-    assert verifyObject(IOpenSSLServerConnectionCreator, tls)
-    assert verifyObject(IOpenSSLContextFactory, tls)
-    assert tls.getContext() is tls.getContext()
 
 
 def test_a_bad_pair_at_the_start(tmp_path: Path) -> None:

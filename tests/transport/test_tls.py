@@ -20,7 +20,14 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from hubmirror.transport.tls import PARTING, RECORD, TLSServer, TLSSocket, file_socket
+from hubmirror.transport.tls import (
+    LARGEST_WRITE,
+    PARTING,
+    RECORD,
+    TLSServer,
+    TLSSocket,
+    file_socket,
+)
 from tests.transport.serving import Echo, End, Peer, Serving, client_context, dial
 
 DATA = os.urandom(4 * 1024 * 1024)
@@ -558,8 +565,7 @@ async def test_ending_our_half_before_the_handshake(secure_serving: Serving) -> 
     end.wire.loseWriteConnection()
     peer = await secure_serving.run(Peer.on, plain)
     assert await secure_serving.run(peer.read_all_and_close) == b""
-    await secure_serving.until(lambda: end.ends)
-    assert end.ends == ["write", "read"]
+    await secure_serving.until(lambda: end.ends == ["write", "read"])
     end.wire.loseConnection()
     await end.lost
 
@@ -791,6 +797,40 @@ async def test_thousand_connections_leave_nothing(secure_serving: Serving) -> No
     ends.clear()
     assert servers() == objects
     assert len(os.listdir("/proc/self/fd")) <= descriptors + 1  # a first thread has one
+
+
+@ensureDeferred
+async def test_more_than_openssl_is_handed_at_once(secure_serving: Serving) -> None:
+    """What the socket took but a part of is handed over again just so."""
+    end = End()
+    peer = await secure_serving.open(end)
+    await secure_serving.run(peer.send, b"the handshake is over")
+    await secure_serving.until(lambda: end.received)
+    end.wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * LARGEST_WRITE)
+    assert not end.wire.write_now(DATA)
+    end.wire.loseConnection()
+    assert await secure_serving.run(peer.read_all_and_close) == DATA
+    assert isinstance(await end.lost, ConnectionDone)
+
+
+@ensureDeferred
+async def test_little_of_a_file_waits_in_memory(secure_serving: Serving, tmp_path: Path) -> None:
+    """Where the client takes nothing: no more of it is read. When it is gone, nothing is."""
+    (tmp_path / "file").write_bytes(DATA)
+    fd = os.open(tmp_path / "file", os.O_RDONLY)
+    end = End()
+    port = secure_serving.listen(lambda: end)
+    peer = await secure_serving.run(Peer, port, True, 16384)
+    end.wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
+    way = TLSSocket(end.wire)
+    sent = way.send_file(fd, 0, len(DATA))
+    assert sent is not None
+    assert 0 < sent <= 3 * LARGEST_WRITE
+    assert await secure_serving.run(peer.read, sent) == DATA[:sent]
+    await secure_serving.run(peer.close)
+    await end.lost
+    assert way.send_file(fd, 0, len(DATA)) is None
+    os.close(fd)
 
 
 def test_others_have_no_way_for_files() -> None:

@@ -66,7 +66,7 @@ class Accounting:
         if self._loop.running:
             self._loop.stop()
             self._disk.stop()
-        self.quota.tally.settle()
+        self.quota.settle()
         try:
             try:
                 self._files.flush(self.quota.take_changes())
@@ -76,7 +76,7 @@ class Accounting:
             self._log.failure("the last counts can't be written")
 
     def _flush(self) -> Deferred[None]:
-        self.quota.tally.settle()
+        self.quota.settle()
         changes = []
         if abs(self._reactor.seconds() - self._saved) >= SAVE_BOOKS:
             self._saved = self._reactor.seconds()

@@ -12,7 +12,7 @@ PROGRAMS := curl=curl openssl=openssl docker-registry=docker-registry \
     chromium=chromium chromedriver=chromium-driver prometheus=prometheus promtool=prometheus \
     faketime=faketime
 
-.PHONY: help run demo test lint fmt crash bench clean
+.PHONY: help run demo test coverage lint fmt crash bench clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -25,7 +25,10 @@ demo: .venv/installed ## Pull an image through the mirror from an embedded Hub, 
 
 test: lint ## Lint, types, unit and integration tests (installs what they need)
 	@$(DEBIAN) $(PROGRAMS)
-	$(BIN)/python -m pytest -n auto --dist loadfile --cov $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+coverage: .venv/tools ## The unit tests, and what of the code they run, with a floor
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --ignore tests/integration $(ARGS)
 
 lint: .venv/tools ## Check style and types
 	$(BIN)/ruff check

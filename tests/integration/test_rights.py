@@ -323,7 +323,8 @@ def test_while_it_is_asked_for(start: MirrorStarter, hub: LiveHub, private: Priv
 
     Not even if he has made the mirror forget what it waits for.
     """
-    mirror = start("serve", *HTTP, *hub.upstream, "--prefetch", "off")
+    options = ("--prefetch", "off", "--quota-minute", "0")
+    mirror = start("serve", *HTTP, *hub.upstream, *options)
     alice, anybody = login(mirror, SECRET, "alice"), login(mirror, FORK)
     path = f"/v2/{SECRET}/blobs/{private.layer}"
 

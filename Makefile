@@ -48,7 +48,7 @@ bench: .venv/tools ## Measure speed and size against nginx and a direct download
 	$(BIN)/python -m bench $(ARGS)
 
 clean: ## Remove what these targets made
-	rm -rf .venv build *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(DEBIAN) python3-venv

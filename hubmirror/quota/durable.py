@@ -2,11 +2,77 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
-__all__ = ["create", "set_aside", "sync_folder"]
+from twisted.logger import Logger
+
+__all__ = ["MappedWords", "create", "set_aside", "sync_folder"]
+
+
+class MappedWords:
+    """A file of 64-bit words in the machine's byte order, mapped into memory.
+
+    ``words`` are shared with the kernel: a store outlives the process, and what is not flushed is
+    lost by a power cut alone. A file that is not as ``is_right`` wants it is set aside, with
+    ``log`` told ``what`` it is not and what follows; a missing one is made of ``content``.
+    Raises ``OSError`` where it can't be opened or made.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        content: bytes,
+        is_right: Callable[[Path], bool],
+        log: Logger,
+        what: str,
+    ) -> None:
+        if os.path.lexists(path) and not is_right(path):
+            aside = set_aside(path)
+            log.error(
+                "{path} is not {what}: it is now {aside}, and counting starts anew",
+                path=str(path),
+                what=what,
+                aside=str(aside),
+            )
+        if not path.exists():
+            create(path, content)
+        self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            self._map = mmap.mmap(self._fd, len(content), mmap.MAP_SHARED)
+        except BaseException:
+            os.close(self._fd)
+            raise
+        self.words = memoryview(self._map).cast("Q")
+        self.is_flushed = True
+
+    def flush(self) -> None:
+        """Bring the words to the disk, unless ``is_flushed``. Raises ``OSError``.
+
+        Blocks; may be called from any thread.
+        """
+        if self.is_flushed:
+            return
+        self.is_flushed = True
+        try:
+            # Not mmap.flush(): CPython holds the interpreter's lock over that. The kernel
+            # writes a file's mapped pages on fsync, too.
+            os.fsync(self._fd)
+        except OSError:
+            self.is_flushed = False
+            raise
+
+    def close(self) -> None:
+        """Flush and unmap. Raises ``OSError`` where the disk fails, and is closed nonetheless."""
+        try:
+            self.flush()
+        finally:
+            self.words.release()
+            self._map.close()
+            os.close(self._fd)
 
 
 def create(path: Path, content: bytes) -> None:

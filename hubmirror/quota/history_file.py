@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -12,7 +10,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from hubmirror.quota.counters import WIDTH, Counters
-from hubmirror.quota.durable import create, set_aside
+from hubmirror.quota.durable import MappedWords
 from hubmirror.quota.history import IHistory, Step
 
 __all__ = ["FileHistory"]
@@ -56,14 +54,9 @@ class FileHistory:
     _log = Logger(namespace="quota")
 
     def __init__(self, path: Path) -> None:
-        self._fd = self._open(path)
-        try:
-            self._map = mmap.mmap(self._fd, SIZE, mmap.MAP_SHARED)
-        except BaseException:
-            os.close(self._fd)
-            raise
-        self._words = memoryview(self._map).cast("Q")
-        self._is_flushed = True
+        content = _header().ljust(SIZE, b"\0")
+        self._file = MappedWords(path, content, _is_history, self._log, "a history of requests")
+        self._words = self._file.words
 
     def add(self, moment: float, row: Sequence[int]) -> None:
         """See ``IHistory``. A number that would not fit into 64 bits stays the largest."""
@@ -72,7 +65,7 @@ class FileHistory:
             for column, amount in enumerate(row, first):
                 if amount:
                     self._words[column] = min(self._words[column] + amount, MOST)
-        self._is_flushed = False
+        self._file.is_flushed = False
 
     def rows(self, step: Step, until: float, count: int) -> list[tuple[float, Counters]]:
         """See ``IHistory``."""
@@ -84,25 +77,11 @@ class FileHistory:
 
     def flush(self) -> None:
         """Bring all to the disk, if it has changed. Raises ``OSError``."""
-        if self._is_flushed:
-            return
-        self._is_flushed = True
-        try:
-            # Not mmap.flush(): CPython holds the interpreter's lock over that. The kernel
-            # writes a file's mapped pages on fsync, too.
-            os.fsync(self._fd)
-        except OSError:
-            self._is_flushed = False
-            raise
+        self._file.flush()
 
     def close(self) -> None:
         """Flush and unmap. Raises ``OSError`` where the disk fails, and is closed nonetheless."""
-        try:
-            self.flush()
-        finally:
-            self._words.release()
-            self._map.close()
-            os.close(self._fd)
+        self._file.close()
 
     def _row(self, step: Step, number: int) -> list[int]:
         slot = _place(step, number)
@@ -121,19 +100,6 @@ class FileHistory:
             self._words[slot + 1 : slot + SLOT] = _ZEROS
             self._words[slot] = number & TIME_MASK
         return slot
-
-    def _open(self, path: Path) -> int:
-        if os.path.lexists(path) and not _is_history(path):
-            aside = set_aside(path)
-            self._log.error(
-                "{path} is not a history of requests: it is now {aside}, and the history starts"
-                " anew",
-                path=str(path),
-                aside=str(aside),
-            )
-        if not path.exists():
-            create(path, _header().ljust(SIZE, b"\0"))
-        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
 
 
 def _place(step: Step, number: int) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
-import os
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +9,7 @@ from attrs import define, field
 from twisted.logger import Logger
 from zope.interface import Interface, implementer
 
-from hubmirror.quota.durable import create, set_aside
+from hubmirror.quota.durable import MappedWords
 
 __all__ = ["FileLedger", "ILedger", "MemoryLedger"]
 
@@ -91,10 +89,8 @@ class FileLedger:
     _log = Logger()
 
     def __init__(self, path: Path) -> None:
-        self._fd = self._open(path)
-        self._map = mmap.mmap(self._fd, PAGE, mmap.MAP_SHARED)
-        self._words = memoryview(self._map).cast("Q")
-        self._is_flushed = True
+        self._file = MappedWords(path, _empty(), _is_ledger, self._log, "a ledger of requests")
+        self._words = self._file.words
 
     def used(self, day: int) -> int:
         """The count of ``day``."""
@@ -108,43 +104,16 @@ class FileLedger:
         word = word + 1 if word >> COUNT_BITS == tag else tag << COUNT_BITS | 1
         # CPython stores a "Q" with one memcpy of 8 bytes: a single machine instruction.
         self._words[slot] = word
-        self._is_flushed = False
+        self._file.is_flushed = False
         return word & COUNT_MASK
 
     def flush(self) -> None:
         """Bring the counts to the disk, if they have changed. Raises ``OSError``."""
-        if self._is_flushed:
-            return
-        self._is_flushed = True
-        try:
-            # Not mmap.flush(): CPython holds the interpreter's lock over that. The kernel
-            # writes a file's mapped pages on fsync, too.
-            os.fsync(self._fd)
-        except OSError:
-            self._is_flushed = False
-            raise
+        self._file.flush()
 
     def close(self) -> None:
         """Flush and unmap. Raises ``OSError`` where the disk fails, and is closed nonetheless."""
-        try:
-            self.flush()
-        finally:
-            self._words.release()
-            self._map.close()
-            os.close(self._fd)
-
-    def _open(self, path: Path) -> int:
-        if os.path.lexists(path) and not _is_ledger(path):
-            aside = set_aside(path)
-            self._log.error(
-                "{path} is not a ledger of requests: it is now {aside}, and today's count "
-                "starts at 0",
-                path=str(path),
-                aside=str(aside),
-            )
-        if not path.exists():
-            create(path, _empty())
-        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        self._file.close()
 
 
 def _is_ledger(path: Path) -> bool:

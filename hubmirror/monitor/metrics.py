@@ -271,8 +271,7 @@ def _vitals(vitals: Vitals) -> Iterator[Metric]:
             "When the certificate of the https listeners ends, since the epoch.",
             expiry,
         )
-    if vitals.latency is not None:
-        yield vitals.latency.family()
+    yield vitals.latency.family()
     if vitals.version is not None:
         build = {"version": vitals.version}
         yield InfoMetricFamily("hubmirror_build", "What runs here.", build)

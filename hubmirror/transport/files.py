@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -37,9 +38,11 @@ async def send_chunk(out: Pump, reader: FileReader, fd: int, position: int, left
     Raises ``UpstreamFailure`` where the file ends.
     """
     size = min(CHUNK, left)
+    sent = None
     if out.has_kernel and reader.is_cached(fd, size, position):
-        sent = await out.splice(fd, position, size)
-    else:
+        with suppress(OSError):  # the filesystem may lack it; what is wrong, reading tells
+            sent = await out.splice(fd, position, size)
+    if sent is None:
         data = await reader.read(fd, size, position)
         out.write(data)
         sent = len(data)

@@ -45,11 +45,14 @@ class KernelSocket:
         """Send what the socket takes now; how much that was, None where it takes nothing.
 
         Only after ``wait``, with nothing written since. 0: the file ends at ``position``. A
-        connection that is lost takes nothing: the reactor is about to tell.
+        connection that is lost takes nothing: the reactor is about to tell. Raises ``OSError``
+        where the file can't be sent so.
         """
+        if not self._transport.connected:
+            return None
         try:
             return os.sendfile(self._transport.fileno(), fd, position, count)
-        except OSError:
+        except (BlockingIOError, ConnectionError):
             return None
 
     def cork(self, is_corked: bool) -> None:

@@ -68,7 +68,7 @@ class Pump:
     async def splice(self, fd: int, position: int, count: int) -> int:
         """Have the kernel send up to ``count`` bytes of a file, once all that was written has left.
 
-        How many it has sent: 0 where the file ends.
+        How many it has sent: 0 where the file ends. Raises ``OSError`` where it can't.
         """
         if self._kernel is None:
             raise RuntimeError("the consumer's bytes do not go by the kernel")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from pathlib import Path
@@ -243,6 +244,22 @@ async def test_a_file_that_has_become_shorter_is_noticed(
     part = opened(tmp_path, 0, len(DATA) + 100)
     with pytest.raises(UpstreamFailure, match="shorter"):
         await bodies().send(part, link.out)
+    assert await link.close() == DATA
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_the_kernel_can_not_send_goes_through_memory(
+    reactor: Any, serving: Serving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not every filesystem has sendfile. A test has no other filesystem."""
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "sendfile", refuse)
+    link = await Link.make(reactor, serving)
+    sending = bodies().send(opened(tmp_path), link.out)
+    await sending.addTimeout(20, reactor)
     assert await link.close() == DATA
 
 

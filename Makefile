@@ -12,7 +12,7 @@ PROGRAMS := curl=curl openssl=openssl docker-registry=docker-registry \
     chromium=chromium chromedriver=chromium-driver prometheus=prometheus promtool=prometheus \
     faketime=faketime
 
-.PHONY: help run demo test coverage lint fmt crash bench clean
+.PHONY: help run demo test ways coverage lint fmt crash bench clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -26,6 +26,10 @@ demo: .venv/installed ## Pull an image through the mirror from an embedded Hub, 
 test: lint ## Lint, types, unit and integration tests (installs what they need)
 	@$(DEBIAN) $(PROGRAMS)
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+ways: .venv/tools ## The suites of rights and quota, plain and TLS, each with one process and four
+	@$(DEBIAN) $(PROGRAMS)
+	ALL_WAYS=1 $(BIN)/python -m pytest -n auto --dist loadfile tests/integration/test_rights.py tests/integration/test_quota.py $(ARGS)
 
 coverage: .venv/tools ## The unit tests, and what of the code they run, with a floor
 	$(BIN)/python -m pytest -n auto --dist loadfile --cov --ignore tests/integration $(ARGS)
@@ -43,9 +47,10 @@ crash: .venv/tools ## Kill the daemon under load 200 times, or CRASH_ROUNDS=N
 	@$(DEBIAN) $(PROGRAMS)
 	CRASH_ROUNDS=$${CRASH_ROUNDS:-200} $(BIN)/python -m pytest tests/integration/test_crash.py $(ARGS)
 
-bench: .venv/tools ## Measure speed and size against nginx and a direct download
+# ROW may name several; CHECK=1 compares with the last committed results.
+bench: .venv/tools ## Measure against nginx, docker-registry and direct, or ROW=NAME, CHECK=1
 	@$(DEBIAN) $(PROGRAMS)
-	$(BIN)/python -m bench $(ARGS)
+	$(BIN)/python -m bench $(ROW:%=--row %) $(ROUNDS:%=--rounds %) $(if $(CHECK),--check) $(ARGS)
 
 clean: ## Remove what these targets made
 	rm -rf .venv build *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis

@@ -1,4 +1,4 @@
-"""nginx, which plays three parts: an upstream, a plain reverse proxy, and a cache."""
+"""nginx, which plays four parts: an upstream, a plain reverse proxy, a cache, a host of files."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from bench.certificate import Certificate
+from bench.content import MANIFEST_TYPE, NAME
 from bench.processes import Process, find_program, free_port
 
-__all__ = ["LARGE_BUFFERS", "start_cache", "start_nginx", "start_proxy"]
+__all__ = ["LARGE_BUFFERS", "start_cache", "start_files", "start_nginx", "start_proxy"]
 
 #: What an administrator would set for large bodies: no temporary file, fewer system calls.
 LARGE_BUFFERS = (
@@ -23,7 +25,7 @@ daemon off;
 worker_processes 1;
 pid {folder}/pid;
 error_log stderr warn;
-events {{}}
+events {{ worker_connections 8192; }}
 http {{
     access_log off;
     sendfile on;
@@ -54,7 +56,7 @@ _PROXY = """\
 _CACHE = """\
     upstream registry {{ server {registry}; keepalive 8; }}
     upstream blobs {{ server {blobs}; keepalive 8; }}
-    proxy_cache_path {folder}/cache levels=1:2 keys_zone=bench:16m max_size=100g
+    proxy_cache_path {store} levels=1:2 keys_zone=bench:16m max_size=100g
         use_temp_path=off;
     proxy_cache bench;
     proxy_cache_key $uri;
@@ -65,10 +67,31 @@ _CACHE = """\
     proxy_http_version 1.1;
     proxy_set_header Connection "";
     server {{
-        listen 127.0.0.1:{port};
+        {listen}
         location / {{ proxy_pass http://registry; }}
         location ~ /blobs/ {{ proxy_pass http://blobs; }}
     }}
+"""
+
+#: The content as it lies there, sent by the kernel.
+_FILES = """\
+    server {{
+        {listen}
+        location /v2/{name}/blobs/ {{
+            default_type application/octet-stream;
+            alias {content}/blobs/;
+        }}
+        location /v2/{name}/manifests/ {{
+            default_type {manifest_type};
+            alias {content}/manifests/;
+        }}
+    }}
+"""
+
+#: The versions are hubmirror's.
+_TLS = """\
+ssl_certificate {chain}; ssl_certificate_key {key};
+        ssl_protocols TLSv1.2 TLSv1.3;\
 """
 
 
@@ -99,12 +122,36 @@ def start_proxy(
     return start_nginx(stack, folder, servers, port), f"http://127.0.0.1:{port}"
 
 
-def start_cache(stack: ExitStack, folder: Path, registry: str, blobs: str) -> tuple[Process, str]:
-    """A caching proxy; its process and URL.
+def start_cache(
+    stack: ExitStack,
+    folder: Path,
+    registry: str,
+    blobs: str,
+    certificate: Certificate | None = None,
+) -> tuple[Process, str]:
+    """A caching proxy, in TLS with a certificate; its process and URL.
 
     nginx follows no redirects: it asks the blob host for blobs, and the registry for all else.
     """
-    port = free_port()
     hosts = {"registry": urlsplit(registry).netloc, "blobs": urlsplit(blobs).netloc}
-    servers = _CACHE.format(port=port, folder=folder, **hosts)
-    return start_nginx(stack, folder, servers, port), f"http://127.0.0.1:{port}"
+    return _listening(stack, folder, certificate, _CACHE, store=folder / "cache", **hosts)
+
+
+def start_files(
+    stack: ExitStack, folder: Path, content: Path, certificate: Certificate | None = None
+) -> tuple[Process, str]:
+    """A host of the files of a ``bench.content.Content``; its process and URL."""
+    parts = {"content": content, "name": NAME, "manifest_type": MANIFEST_TYPE}
+    return _listening(stack, folder, certificate, _FILES, **parts)
+
+
+def _listening(
+    stack: ExitStack, folder: Path, certificate: Certificate | None, servers: str, **parts: object
+) -> tuple[Process, str]:
+    port = free_port()
+    listen = f"listen 127.0.0.1:{port};"
+    if certificate is not None:
+        tls = _TLS.format(chain=certificate.chain, key=certificate.key)
+        listen = f"listen 127.0.0.1:{port} ssl; {tls}"
+    process = start_nginx(stack, folder, servers.format(listen=listen, **parts), port)
+    return process, f"{'https' if certificate else 'http'}://127.0.0.1:{port}"

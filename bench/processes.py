@@ -22,6 +22,7 @@ __all__ = [
     "clean_environment",
     "find_program",
     "free_port",
+    "processor_seconds",
     "timed_run",
 ]
 
@@ -120,6 +121,12 @@ def timed_run(arguments: Sequence[str | Path]) -> float:
     return time.perf_counter() - began
 
 
+def processor_seconds() -> float:
+    """What this process has spent, and the programs that it has run to their end."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
 def clean_environment() -> dict[str, str]:
     """The environment of all that is started here."""
     return dict(_ENVIRONMENT)
@@ -142,9 +149,11 @@ def free_port() -> int:
 
 
 def _family(pid: int) -> Iterator[int]:
+    """The process and all that any of its threads has started, to the last grandchild."""
     yield pid
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        yield from _family(int(child))
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in children.read_text().split():
+            yield from _family(int(child))
 
 
 def _ticks(pid: int) -> int:

@@ -17,7 +17,7 @@ from attrs import frozen
 
 from bench.content import NAME, Content
 from bench.peers import Daemon, Hub
-from bench.results import Row, Series
+from bench.results import FLAT, OURS, Row, Series
 from hubmirror.cache.interfaces import BlobRow, Link, Publicity
 from hubmirror.cache.rows import BLOBS, LINKS, PUBLICITY, Change
 from hubmirror.cache.twin_files import TwinFiles
@@ -25,7 +25,7 @@ from hubmirror.naming import Repository, parse_digest
 
 __all__ = ["measure"]
 
-COUNTS, FULL_COUNTS = (1_000, 10_000), (1_000, 10_000, 100_000)
+COUNTS, SHORT_COUNTS = (1_000, 10_000, 100_000), (1_000, 10_000)
 #: Blobs that are looked up in one sample.
 LOOKUPS = 200
 
@@ -39,9 +39,9 @@ class _Sample:
     resident: float
 
 
-def measure(rounds: int, *, is_full: bool = False) -> Row:
+def measure(rounds: int, *, is_short: bool = False) -> Row:
     """One daemon after another on each of the folders in turn, ``rounds`` times over."""
-    counts = FULL_COUNTS if is_full else COUNTS
+    counts = SHORT_COUNTS if is_short else COUNTS
     with TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         hub = Hub.start(stack, Content(folder / "content"))
@@ -101,17 +101,17 @@ def _digest(body: bytes) -> str:
 
 def _series(counts: Sequence[int], samples: Sequence[Sequence[_Sample]]) -> Iterator[Series]:
     """Each quantity at each count, against the least; and what a blob more adds to it."""
-    for quantity, field, unit, each, factor in (
-        ("start to listening", "start", "s", "us", 1e6),
-        ("look-up", "lookup", "ms", "us", 1e3),
-        ("RSS", "resident", "MiB", "bytes", 2**20),
+    for quantity, field, unit, each, factor, aim in (
+        ("start to listening", "start", "s", "us", 1e6, None),
+        ("look-up", "lookup", "ms", "us", 1e3, FLAT),
+        ("RSS", "resident", "MiB", "bytes", 2**20, None),
     ):
         values = [[getattr(sample, field) for sample in of_count] for of_count in samples]
-        base = Series(quantity, f"{counts[0]} blobs", unit, values[0])
+        base = Series(f"{quantity}, {counts[0]} blobs", OURS, unit, values[0])
         yield base
         for count, of_count in zip(counts[1:], values[1:], strict=True):
-            yield Series(quantity, f"{count} blobs", unit, of_count, base)
+            yield Series(f"{quantity}, {count} blobs", OURS, unit, of_count, base, aim)
         more = counts[-1] - counts[0]
         ends = zip(values[0], values[-1], strict=True)
         slope = [(last - first) / more * factor for first, last in ends]
-        yield Series(f"{quantity}, a blob more", "hubmirror", each, slope)
+        yield Series(f"{quantity}, a blob more", OURS, each, slope)

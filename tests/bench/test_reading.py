@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 
-from bench.reading import timed_get, timed_gets
+from bench.reading import timed_get, timed_gets, wait_for_answer
 
 
 @contextmanager
@@ -56,3 +56,22 @@ def test_many_are_read_at_once() -> None:
     response = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody"
     with answering(response) as one, answering(response) as other:
         assert all(seconds > 0 for seconds in timed_gets([one, other], 4))
+
+
+def test_an_answer_is_waited_for_until_it_is_good() -> None:
+    """A port that is open says little: a cache may say 503 while it starts."""
+    answers = [b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nready"]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while answers:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(answers.pop(0))
+
+        thread = Thread(target=serve)
+        thread.start()
+        wait_for_answer(f"http://127.0.0.1:{listener.getsockname()[1]}/readyz")
+        thread.join()
+    assert not answers

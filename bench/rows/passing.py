@@ -1,6 +1,6 @@
-"""A blob passed through, and kept by nobody: by hubmirror with its cache off, by nginx as a plain
+"""A blob that is passed through, and kept by nobody.
 
-reverse proxy, and direct.
+By hubmirror with its cache off, by nginx as a plain reverse proxy, and direct.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def measure(rounds: int) -> Row:
     walls = [[wall for wall, _ in each] for each in unlimited]
     spent = [[cpu for _, cpu in each[:-1]] for each in unlimited]
     return Row(
-        "blob",
+        "passing",
         [
             *compared("wall, 100 MB/s upstream", "s", by_peer(names, limited), "direct", AIM),
             *compared("wall, unlimited upstream", "s", by_peer(names, walls), "direct"),

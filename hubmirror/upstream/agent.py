@@ -26,6 +26,7 @@ from hubmirror.upstream.egress import Egress, TunnelEndpoint
 from hubmirror.upstream.failures import ConnectTimeout
 from hubmirror.upstream.guard import AddressGuard
 from hubmirror.upstream.resolver import GuardedResolver
+from hubmirror.upstream.sessions import Sessions
 from hubmirror.upstream.tls import TLSEndpoint, client_context
 
 __all__ = ["make_agent", "make_pool"]
@@ -68,7 +69,8 @@ def make_agent(
 
     ``failures.describe_failure`` makes an ``UpstreamFailure`` of any.
     """
-    routes = _Routes(reactor, guard, resolver, egress, client_context(upstream_ca), connect_timeout)
+    tls = client_context(upstream_ca), Sessions(reactor.seconds)
+    routes = _Routes(reactor, guard, resolver, egress, *tls, connect_timeout)
     return _IdentityAgent(Agent.usingEndpointFactory(reactor, routes, pool))
 
 
@@ -105,6 +107,7 @@ class _Routes:
     resolver: GuardedResolver
     egress: Egress | None
     context: SSL.Context
+    sessions: Sessions
     connect_timeout: float
 
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
@@ -116,7 +119,8 @@ class _Routes:
             raise ValueError("the URI's host or port is malformed")
         endpoint = self._to(host, uri.port)
         if uri.scheme == b"https":
-            endpoint = TLSEndpoint(self.reactor, endpoint, self.context, host)
+            tls = self.context, self.sessions
+            endpoint = TLSEndpoint(self.reactor, endpoint, *tls, host, uri.port)
         return _Timed(self.reactor, endpoint, self.connect_timeout, host)
 
     def _to(self, host: str, port: int) -> IStreamClientEndpoint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
@@ -25,11 +26,16 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from hubmirror.errors import UpstreamFailure
+from hubmirror.upstream.bulk import BulkConnection
 from hubmirror.upstream.guard import is_literal
 from hubmirror.upstream.prelude import Prelude
+from hubmirror.upstream.sessions import Sessions, TakenUp
 
 __all__ = ["TLSEndpoint", "client_context"]
 
+#: The most bytes of one read. What a blob costs goes with the number of reads: here more than where
+#: nothing is to be decrypted.
+_READ: Final = 512 * 1024
 #: OpenSSL's verification errors (x509_vfy.h), in plain words.
 _WRONG_WITH_IT: Final = {
     9: "it is not valid yet",
@@ -48,7 +54,8 @@ def client_context(upstream_ca: Path | None) -> SSL.Context:
     PEM bundle ``upstream_ca`` beside it. Loading the platform's store takes milliseconds, so
     this is called once. Raises ``ValueError`` when the bundle cannot be read.
     """
-    context: SSL.Context = CertificateOptions(trustRoot=platformTrust()).getContext()
+    options = CertificateOptions(trustRoot=platformTrust(), enableSessionTickets=True)
+    context: SSL.Context = options.getContext()
     if upstream_ca is not None:
         try:
             context.load_verify_locations(str(upstream_ca))
@@ -64,30 +71,55 @@ def client_context(upstream_ca: Path | None) -> SSL.Context:
 
 @implementer(IStreamClientEndpoint)
 class TLSEndpoint:
-    """Speaks TLS over what ``endpoint`` connects to, which must prove to be ``host``.
+    """Speaks TLS over what ``endpoint`` connects to ``port`` of, which must prove to be ``host``.
 
-    It has connected when the certificate is verified, so nothing is said to a stranger.
-    Connecting fails with an ``UpstreamFailure`` in plain words when TLS or the certificate is
-    wrong, and as the connection does when that ends meanwhile.
+    It has connected when the certificate is verified, so nothing is said to a stranger; one of
+    ``sessions``, which are this context's, is taken up where the host lets us, else all is
+    verified anew. Connecting fails with an ``UpstreamFailure`` in plain words when TLS or the
+    certificate is wrong, and as the connection does when that ends meanwhile.
     """
 
     def __init__(
-        self, reactor: Any, endpoint: IStreamClientEndpoint, context: SSL.Context, host: str
+        self,
+        reactor: Any,
+        endpoint: IStreamClientEndpoint,
+        context: SSL.Context,
+        sessions: Sessions,
+        host: str,
+        port: int,
     ) -> None:
         self._reactor = reactor
         self._endpoint = endpoint
-        self._creator = _ConnectionCreator(context, host)
+        self._context = context
+        self._sessions = sessions
         self._host = host
+        self._place = (host, port)
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """See ``IStreamClientEndpoint``."""
-        prelude = Factory.forProtocol(partial(_Handshake, protocolFactory, self._host))
-        factory = TLSMemoryBIOFactory(self._creator, True, prelude, self._reactor)
+        return self._attempt(protocolFactory, self._sessions.take(self._place))
+
+    def _attempt(
+        self, protocol_factory: IProtocolFactory, former: TakenUp | None
+    ) -> Deferred[IProtocol]:
+        def keep(connection: SSL.Connection) -> None:
+            self._sessions.keep(self._place, connection, former)
+
+        def afresh(failure: Failure) -> Failure | Deferred[IProtocol]:
+            if former is None or not failure.check(UpstreamFailure):
+                return failure
+            return self._attempt(protocol_factory, None)
+
+        creator = _ConnectionCreator(self._context, self._host, former)
+        prelude = Factory.forProtocol(partial(_Handshake, protocol_factory, self._host, keep))
+        factory = TLSMemoryBIOFactory(creator, True, prelude, self._reactor)
         factory.protocol = _PromptTLS
-        return self._endpoint.connect(factory).addCallback(_established)
+        connecting = self._endpoint.connect(factory)
+        return connecting.addCallback(lambda tls: _established(tls).addErrback(afresh))
 
 
 def _established(tls: IProtocol) -> Deferred[IProtocol]:
+    cast(Any, tls).transport.bufferSize = _READ
     return cast(_Handshake, cast(_PromptTLS, tls).wrappedProtocol).ready
 
 
@@ -99,6 +131,16 @@ class _PromptTLS(TLSMemoryBIOProtocol):
     all the data that nobody wants.
     """
 
+    def write(self, data: bytes) -> None:
+        """Send a request (``ITransport``); its answer begins with lines."""
+        self._expect(is_bulk=False)
+        super().write(data)
+
+    def resumeProducing(self) -> None:
+        """The answer's body is wanted, after its head or a pause (``IPushProducer``)."""
+        self._expect(is_bulk=True)
+        cast(Any, self.transport).resumeProducing()
+
     def loseConnection(self) -> None:
         """End the connection now; what the peer still sends is lost."""
         if self.connected and not self.disconnecting:
@@ -108,21 +150,29 @@ class _PromptTLS(TLSMemoryBIOProtocol):
         """The same, as a producer."""
         self.loseConnection()
 
+    def _expect(self, *, is_bulk: bool) -> None:
+        connection: BulkConnection | None = self.getHandle()
+        if connection is not None:  # it is not lost
+            connection.is_bulk = is_bulk
+
 
 @implementer(IOpenSSLClientConnectionCreator)
 class _ConnectionCreator:
     """Makes the OpenSSL side of each connection to ``host``."""
 
-    def __init__(self, context: SSL.Context, host: str) -> None:
+    def __init__(self, context: SSL.Context, host: str, former: TakenUp | None) -> None:
         self._context = context
         self._host = host
+        self._former = former
 
     def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
-        connection = SSL.Connection(self._context, None)
+        connection = BulkConnection(self._context, None)
         connection.set_app_data(tlsProtocol)
         connection.set_alpn_protos([b"http/1.1"])
         if not is_literal(self._host):  # RFC 6066, section 3: no addresses
             connection.set_tlsext_host_name(self._host.rstrip(".").encode("ascii"))
+        if self._former is not None:
+            connection.set_session(self._former.session)
         return connection
 
 
@@ -137,9 +187,22 @@ class _Handshake(Prelude):
     #: What OpenSSL held against the chain, by its number.
     verify_error: int | None = None
 
-    def __init__(self, factory: IProtocolFactory, host: str) -> None:
+    def __init__(
+        self,
+        factory: IProtocolFactory,
+        host: str,
+        keep: Callable[[SSL.Connection], None],
+    ) -> None:
         super().__init__(factory)
         self._host = host
+        self._keep: Callable[[SSL.Connection], None] | None = keep
+
+    def dataReceived(self, data: bytes) -> None:
+        """See ``IProtocol``; the server's tickets have come before its first bytes."""
+        keep, self._keep = self._keep, None
+        if keep is not None and self._successor is not None:
+            keep(self.transport.getHandle())
+        super().dataReceived(data)
 
     def handshakeCompleted(self) -> None:
         """See ``IHandshakeListener``."""

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 import pytest_twisted
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Clock, deferLater
+from twisted.web.client import ResponseNeverReceived
 from twisted.web.error import SchemeNotSupported
 from twisted.web.http_headers import Headers
 
@@ -28,6 +30,9 @@ from tests.upstream.servers import (
     get,
     upstream,
 )
+
+#: How many idle connections a pool keeps to a host.
+KEPT = 32
 
 
 @pytest_twisted.ensureDeferred
@@ -210,8 +215,7 @@ async def test_cancelling_ends_connecting(loopback: Loopback) -> None:
 async def test_last_answer_of_a_connection(loopback: Loopback, authority: Authority) -> None:
     """Ending at once cuts nothing off an answer after which the upstream closes."""
     body = bytes(1 << 20)
-    server = upstream(body)
-    server.answer = server.answer.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n")
+    server = upstream(body, is_last=True)
     port = loopback.listen(server, authority.issue("server"))
     agent = loopback.agent("127.0.0.1", upstream_ca=authority.certificate)
     for _ in range(2):
@@ -239,6 +243,107 @@ async def test_connecting_has_a_limit(loopback: Loopback, authority: Authority) 
         await get(agent, f"https://127.0.0.1:{port}/")
 
 
+async def until(loopback: Loopback, condition: Callable[[], bool]) -> None:
+    """Let the reactor turn until ``condition`` holds."""
+    for _ in range(int(PATIENCE * 1000)):
+        if condition():
+            return
+        await deferLater(loopback.reactor, 0.001)
+    raise AssertionError("it does not come about")
+
+
+async def get_all(agent: Any, url: str, count: int) -> None:
+    """So many GETs at once."""
+    asked = [Deferred.fromCoroutine(get(agent, url)) for _ in range(count)]
+    assert await gatherResults(asked) == [(200, b"hello")] * count
+
+
+def crowd(size: int) -> Any:
+    server = upstream()
+    server.protocol, server.crowd, server.size = Crowd, [], size
+    return server
+
+
+@pytest_twisted.ensureDeferred
+async def test_each_host_has_its_own(loopback: Loopback, authority: Authority) -> None:
+    """Registry, token server and blob host are asked again over the connections they have."""
+    hosts = ("registry.test", "auth.test", "blobs.test")
+    servers = {host: upstream() for host in hosts}
+    ports = {host: loopback.listen(servers[host], authority.issue(host, (host,))) for host in hosts}
+    loopback.names.update(dict.fromkeys(hosts, "127.0.0.1"))
+    agent = loopback.agent(*hosts, upstream_ca=authority.certificate)
+    for _ in range(3):
+        for host in hosts:
+            await get(agent, f"https://{host}:{ports[host]}/")
+    assert [servers[host].connections for host in hosts] == [1, 1, 1]
+
+
+@pytest_twisted.ensureDeferred
+async def test_several_at_once(loopback: Loopback, authority: Authority) -> None:
+    """As many connections as requests run at once; all of them serve the next as many."""
+    server = crowd(8)
+    port = loopback.listen(server, authority.issue("server"))
+    agent = loopback.agent("127.0.0.1", upstream_ca=authority.certificate)
+    for _ in range(2):
+        await get_all(agent, f"https://127.0.0.1:{port}/", 8)
+    assert server.connections == 8
+
+
+@pytest_twisted.ensureDeferred
+async def test_up_to_a_limit(loopback: Loopback, authority: Authority) -> None:
+    """Of more than 32 connections the others are closed when their answers are there."""
+    server = crowd(KEPT + 3)
+    port = loopback.listen(server, authority.issue("server"))
+    agent = loopback.agent("127.0.0.1", upstream_ca=authority.certificate)
+    for _ in range(2):
+        await get_all(agent, f"https://127.0.0.1:{port}/", KEPT + 3)
+    assert server.connections == KEPT + 6
+
+
+@pytest_twisted.ensureDeferred
+async def test_idle_ones_are_closed(loopback: Loopback, authority: Authority) -> None:
+    """After a minute without a request a connection ends, and not before."""
+    server, clock = upstream(), Clock()
+    server.protocol, server.closed = Counted, 0
+    port = loopback.listen(server, authority.issue("server"))
+    agent = loopback.agent("127.0.0.1", upstream_ca=authority.certificate, idle_clock=clock)
+    url = f"https://127.0.0.1:{port}/"
+    for _ in range(2):  # a request begins the minute anew
+        await get(agent, url)
+        clock.advance(59)
+    assert (server.connections, server.closed) == (1, 0)
+    clock.advance(1)
+    await until(loopback, lambda: server.closed == 1)
+    await get(agent, url)
+    assert server.connections == 2
+
+
+@pytest_twisted.ensureDeferred
+async def test_closed_by_the_server_meanwhile(loopback: Loopback, authority: Authority) -> None:
+    """A GET on a kept connection that the server closes just then goes out on another."""
+    server = upstream()
+    server.protocol = OneAnswer
+    port = loopback.listen(server, authority.issue("server"))
+    agent = loopback.agent("127.0.0.1", upstream_ca=authority.certificate)
+    for _ in range(3):
+        assert await get(agent, f"https://127.0.0.1:{port}/") == (200, b"hello")
+    assert server.connections == 3
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_may_do_harm_is_not_sent_twice(loopback: Loopback, authority: Authority) -> None:
+    """A POST that meets the same fails: the server may have heard it."""
+    server = upstream()
+    server.protocol = OneAnswer
+    port = loopback.listen(server, authority.issue("server"))
+    agent = loopback.agent("127.0.0.1", upstream_ca=authority.certificate)
+    url = f"https://127.0.0.1:{port}/"
+    await get(agent, url)
+    with pytest.raises(ResponseNeverReceived):
+        await agent.request(b"POST", url.encode())
+    assert server.connections == 1
+
+
 class Silent(Flood):
     """Is asked, and says nothing."""
 
@@ -257,6 +362,25 @@ class OneAnswer(Upstream):
         else:
             self.has_answered = True
             super().dataReceived(data)
+
+
+class Crowd(Upstream):
+    """Answers nobody before ``factory.size`` are there."""
+
+    def dataReceived(self, data: bytes) -> None:
+        crowd = self.factory.crowd
+        crowd.append(self.transport)
+        if len(crowd) == self.factory.size:
+            for transport in crowd:
+                transport.write(self.factory.answer)
+            crowd.clear()
+
+
+class Counted(Upstream):
+    """Tells ``factory.closed`` of each end."""
+
+    def connectionLost(self, reason: object = None) -> None:
+        self.factory.closed += 1
 
 
 def test_a_ca_that_is_none(loopback: Loopback, tmp_path: Path) -> None:

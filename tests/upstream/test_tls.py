@@ -8,21 +8,24 @@ from pathlib import Path
 import pytest
 import pytest_twisted
 from OpenSSL import SSL
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import ConnectionClosed
 from twisted.internet.interfaces import IProtocol
 from twisted.internet.protocol import Factory, Protocol
 
 from hubmirror.errors import UpstreamFailure
+from hubmirror.upstream.sessions import Sessions
 from hubmirror.upstream.tls import TLSEndpoint, client_context
 from tests.certificates.making import NOW, Made, key_pem, make
 from tests.support.certificates import Authority
-from tests.upstream.servers import Loopback, upstream
+from tests.upstream.servers import Loopback, Upstream, upstream
 
 
 async def connect(loopback: Loopback, port: int, host: str, ca: Path | None = None) -> IProtocol:
     endpoint = TCP4ClientEndpoint(loopback.reactor, "127.0.0.1", port)
-    tls = TLSEndpoint(loopback.reactor, endpoint, client_context(ca), host)
+    sessions = Sessions(loopback.reactor.seconds)
+    tls = TLSEndpoint(loopback.reactor, endpoint, client_context(ca), sessions, host, port)
     return await tls.connect(Factory.forProtocol(Protocol))
 
 
@@ -42,6 +45,27 @@ async def test_connects(loopback: Loopback, authority: Authority) -> None:
     assert transport.getHandle().get_protocol_version_name() == "TLSv1.3"
     assert transport.getPeerCertificate() is not None
     transport.loseConnection()
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("registry.test", b"registry.test"),
+        ("registry.test.", b"registry.test"),
+        ("127.0.0.1", None),
+    ],
+)
+@pytest_twisted.ensureDeferred
+async def test_says_whom_it_wants(
+    loopback: Loopback, authority: Authority, host: str, name: bytes | None
+) -> None:
+    """A server of many names is told which; an address is no name (RFC 6066, section 3)."""
+    server = upstream()
+    server.protocol, server.named = Named, Deferred()
+    port = loopback.listen(server, authority.issue("server", ("registry.test", "127.0.0.1")))
+    protocol = await connect(loopback, port, host, authority.certificate)
+    assert await server.named == name
+    protocol.transport.loseConnection()  # type: ignore[attr-defined]
 
 
 @pytest_twisted.ensureDeferred
@@ -131,6 +155,13 @@ def test_no_old_tls() -> None:
     assert options & SSL.OP_NO_TLSv1
     assert options & SSL.OP_NO_TLSv1_1
     assert not options & SSL.OP_NO_TLSv1_2
+
+
+class Named(Upstream):
+    """Tells by which name it was called."""
+
+    def handshakeCompleted(self) -> None:
+        self.factory.named.callback(self.transport.getHandle().get_servername())
 
 
 class Rude(Protocol):

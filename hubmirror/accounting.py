@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from hubmirror.config import Config
+from hubmirror.coordination.leases import Leases
 from hubmirror.quota.files import QuotaFiles
 from hubmirror.quota.window import rfc3339
 
@@ -27,7 +28,8 @@ SAVE_BOOKS: Final = 10.0
 class Accounting:
     """Opens the quota in ``config.data``. ``now`` is in seconds since the epoch; ``tell`` is given
 
-    each warning as a JSON object, for whoever else wants to know than the log.
+    each warning as a JSON object, for whoever else wants to know than the log; ``leases`` are what
+    other processes may let through.
 
     Raises ``OSError`` where a file can't be opened. Afterwards a disk that fails is told to the
     log, once until it works again, and nothing is lost that memory has.
@@ -41,11 +43,12 @@ class Accounting:
         config: Config,
         now: Callable[[], float],
         tell: Callable[[dict[str, object]], object],
+        leases: Leases | None = None,
     ) -> None:
         self._reactor = reactor
         self._tell = tell
         self._files = QuotaFiles.open(config.data)
-        self.quota = self._files.quota(config.rules, now, self._reached)
+        self.quota = self._files.quota(config.rules, now, self._reached, leases)
         self._disk = ThreadPool(0, 1, "quota")
         self._loop = LoopingCall(self._flush)
         self._loop.clock = reactor

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable
-from types import FrameType
+from pathlib import Path
 from typing import Any, Final
 
 from attrs import frozen
-from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import LoopingCall, deferLater
-from twisted.logger import ILogObserver, Logger
-from twisted.python.components import Componentized
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 
 from hubmirror.accounting import Accounting
-from hubmirror.config import Config, ConfigError
+from hubmirror.config import Config
 from hubmirror.control.channel import ControlSite
 from hubmirror.control.socket import ControlSocketError, listen
 from hubmirror.datafolder import DataFolder
@@ -28,13 +25,13 @@ from hubmirror.errors import HubmirrorError, RegistryError
 from hubmirror.greeting import greeting, warnings
 from hubmirror.https import Https
 from hubmirror.listeners import Listeners
-from hubmirror.logs import make_observer
 from hubmirror.mirror.warming import Warming
 from hubmirror.monitor.latency import Latency
 from hubmirror.monitor.metrics import Vitals
 from hubmirror.options import Options, version
 from hubmirror.quota.quota import Quota
-from hubmirror.sites import Served, Sites
+from hubmirror.service import MirrorService
+from hubmirror.sites import Served, Sites, limits_of
 from hubmirror.storage import Storage
 
 __all__ = ["Composed", "Daemon"]
@@ -54,6 +51,7 @@ FIXED: Final = (
     "http",
     "https",
     "monitor",
+    "workers",
     "data",
     "log_format",
     "log_level",
@@ -87,7 +85,7 @@ class Composed:
     close: Callable[[], Deferred[object]]
 
 
-class Daemon(Service):
+class Daemon(MirrorService):
     """Holds what outlives a reload: the sockets, the data folder, the count, what is kept.
 
     ``store`` makes the last of these; ``compose`` makes all else that a configuration decides
@@ -104,42 +102,22 @@ class Daemon(Service):
         store: Callable[[Config], Storage],
         compose: Callable[[Config, Quota, Storage, Vitals], Composed],
     ) -> None:
-        self._options = options
-        self._reactor = reactor
+        super().__init__(options, reactor)
         self._store = store
         self._compose = compose
-        self._config = options.loaded.config
         self._https: Https | None = None
         self._control_port: Any = None
-        self._loops: list[LoopingCall] = []
         self._is_open = False
         self._vitals = Vitals(
             version=version(),
             latency=Latency(),
             connections=lambda: self._sites.clients.connections,
             certificate_expiry=lambda: None if self._https is None else self._https.expiry(),
+            shed=lambda: self._sites.shed,
             is_open=lambda: self._is_open,
             is_draining=lambda: self._sites.clients.is_draining,
         )
         self._scrubbing: Deferred[Any] | None = None
-
-    def setServiceParent(self, parent: Any) -> None:
-        """As any service; where the parent is ``twistd``'s, its log takes our form."""
-        if isinstance(parent, Componentized):
-            config = self._config
-            observer = make_observer(config.log_format, config.log_level, sys.stdout)
-            parent.setComponent(ILogObserver, observer)
-        super().setServiceParent(parent)
-
-    def startService(self) -> None:
-        """Listen; where that fails, say so in one line and end the process with 1."""
-        super().startService()
-        try:
-            self._open()
-        except HubmirrorError as error:
-            print(f"hubmirror: {error}", file=sys.stderr)
-            raise SystemExit(1) from None
-        self._reactor.callWhenRunning(self._started)
 
     def stopService(self) -> Deferred[None]:
         """Accept nothing new; running transfers have ``shutdown_grace`` seconds to finish."""
@@ -149,27 +127,43 @@ class Daemon(Service):
     def _open(self) -> None:
         config = self._config
         os.umask(0o077)  # whatever a library makes in the data folder is for its owner alone
-        self._folder = DataFolder.open(config.data)
-        self._accounting = Accounting(self._reactor, config, time.time, self._tell)
+        self._folder = self._hold(config.data)
+        self._accounting = self._account(config)
         self._storage = self._store(config)
-        self._composed = composed = self._composition(config)
-        self._sites = Sites(self._reactor, composed.served)
+        self._composed = self._composition(config)
+        self._https = Https(config) if config.https else None
+        self._sites = self._make_sites(self._composed.served)
         self._listeners = Listeners(self._reactor)
+        self._listen(config)
+        self._listeners.hold()
+
+    # What is other where clients come by other processes.
+
+    def _hold(self, folder: Path) -> DataFolder:
+        return DataFolder.open(folder)
+
+    def _account(self, config: Config) -> Accounting:
+        return Accounting(self._reactor, config, time.time, self._tell)
+
+    def _make_sites(self, served: Served) -> Sites:
+        return Sites(self._reactor, served)
+
+    def _listen(self, config: Config) -> None:
         self._urls = self._listeners.listen("http", config.http, self._sites.clients)
-        if config.https:
-            self._https = Https(config)
+        if self._https is not None:
             self._urls += self._listeners.listen(
                 "https", config.https, self._sites.clients, self._https.secure
             )
         self._watched = self._listeners.listen("http", config.monitor, self._sites.watchers)
-        self._listeners.hold()
+
+    def _is_ready(self) -> None:
+        """Requests are served from now on."""
+        self._greet()
 
     def _composition(self, config: Config) -> Composed:
         return self._compose(config, self._accounting.quota, self._storage, self._vitals)
 
     def _started(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._terminate)
         opening = Deferred.fromCoroutine(self._storage.open())
         opening.addCallbacks(self._opened, self._not_opened)
 
@@ -186,8 +180,8 @@ class Daemon(Service):
         self._listeners.accept()
         self._listen_to_operators()
         self._composed.warming.start()
-        signal.signal(signal.SIGHUP, self._hang_up)
-        self._greet()
+        self._listen_for_reloads()
+        self._is_ready()
         self._accounting.start()
         self._repeat(INDEX_FLUSH, self._flush_index)
         self._repeat(MAKE_ROOM, lambda: Deferred.fromCoroutine(self._storage.make_room()))
@@ -205,6 +199,12 @@ class Daemon(Service):
     def _greet(self) -> None:
         urls = self._urls
         config = self._config
+        fits = limits_of(config).max_connections
+        if fits < config.max_connections:
+            self._log.warn(
+                "max_connections is {fits}: the system permits no more open files (LimitNOFILE)",
+                fits=fits,
+            )
         for line in greeting(urls, config.upstream, config.data, config.public_url):
             self._log.info("{line}", line=line)
         for url in self._watched:
@@ -240,12 +240,6 @@ class Daemon(Service):
             why=failure.value.message,
         )
 
-    def _repeat(self, seconds: float, step: Callable[[], object]) -> None:
-        loop = LoopingCall(step)
-        loop.clock = self._reactor
-        loop.start(seconds, now=False)
-        self._loops.append(loop)
-
     def _listen_to_operators(self) -> None:
         self._control = ControlSite(self._composed.control, reactor=self._reactor)
         try:
@@ -261,31 +255,14 @@ class Daemon(Service):
             lambda failure: self._log.warn("the index: {why}", why=failure.getErrorMessage())
         )
 
-    def _terminate(self, number: int, _frame: FrameType | None) -> None:
-        """SIGTERM or SIGINT by our own hand: under Twisted's the process would not end with 0."""
-        signal.signal(number, self._cut)
-        self._reactor.callFromThread(self._reactor.stop)
+    def _cut(self) -> None:
+        self._sites.cut()
 
-    def _cut(self, _signal: int, _frame: FrameType | None) -> None:
-        """A second one: whoever sends it does not want to wait."""
-        self._reactor.callFromThread(self._sites.cut)
-
-    def _hang_up(self, _signal: int, _frame: FrameType | None) -> None:
-        self._reactor.callFromThread(self._reload)
-
-    def _reload(self) -> None:
-        try:
-            config = self._options.reload().config
-            composed = self._composition(config)
-            if self._https is not None:
-                self._https.reload(config)
-        except ConfigError as error:
-            for problem in error.problems:
-                self._log.error("the configuration in force stays: {why}", why=str(problem))
-        except HubmirrorError as error:
-            self._log.error("the configuration in force stays: {why}", why=str(error))
-        else:
-            self._put_in_force(config, composed)
+    def _take_in_force(self, config: Config) -> None:
+        composed = self._composition(config)
+        if self._https is not None:
+            self._https.reload(config)
+        self._put_in_force(config, composed)
 
     def _put_in_force(self, config: Config, composed: Composed) -> None:
         for name in FIXED:
@@ -306,8 +283,7 @@ class Daemon(Service):
         self._composed.end_streams()
         await self._sites.drain(self._config.shutdown_grace)
         await self._composed.close()
-        for loop in self._loops:
-            loop.stop()
+        self._end_loops()
         if self._scrubbing is not None:
             self._scrubbing.cancel()
         await self._storage.close()

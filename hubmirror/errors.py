@@ -110,6 +110,14 @@ class NotFound(RegistryError):
     default_message = "no such endpoint: this is a registry mirror, its API is under /v2/"
 
 
+class Unavailable(RegistryError):
+    """What the mirror can't do just now, and may be able to in a moment."""
+
+    status = 503
+    code = "UNAVAILABLE"
+    default_message = "the mirror can't read what it keeps just now"
+
+
 class Unsupported(RegistryError):
     """A write, or another method that a read-only mirror does not serve."""
 

@@ -9,13 +9,14 @@ from typing import Any
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.unix import Port as UNIXPort
 
 from hubmirror.config import ListenAddress
 from hubmirror.errors import HubmirrorError
-from hubmirror.transport.ports import TLSPort
+from hubmirror.transport.ports import PlainPort, TLSPort
 from hubmirror.transport.tls import Secure
 
-__all__ = ["ListenError", "Listeners"]
+__all__ = ["BACKLOG", "ListenError", "Listeners", "authority", "interfaces"]
 
 #: Connections that wait to be accepted; Linux cuts it to net.core.somaxconn.
 BACKLOG = 1024
@@ -46,11 +47,35 @@ class Listeners:
         """
         urls = []
         for address in addresses:
-            for host in _interfaces(address):
+            for host in interfaces(address):
                 port = self._listen(scheme, host, address.port, factory, secure)
                 self._ports.append(port)
-                urls.append(f"{scheme}://{_authority(host, port.getHost().port)}")
+                urls.append(f"{scheme}://{authority(host, port.getHost().port)}")
         return urls
+
+    def adopt(
+        self,
+        sockets: Iterable[socket.socket],
+        factory: IProtocolFactory,
+        secure: Secure | None = None,
+    ) -> None:
+        """Listen on ``sockets``, which listen already, for others of this mirror, too."""
+        for adopted in sockets:
+            interface = adopted.getsockname()[0]
+            port = self._made(0, factory, secure, interface)
+            # As reactor.adoptStreamPort does: so it is not shut down when it is closed here.
+            port._preexistingSocket = adopted
+            port.startListening()
+            self._ports.append(port)
+
+    def adopt_local(self, descriptor: int, factory: IProtocolFactory) -> None:
+        """Listen on a socket of ``AF_UNIX`` that listens already."""
+        # The name is one without a file: else Twisted would change the file's mode, and remove it.
+        port = UNIXPort(b"\0hubmirror", factory, BACKLOG, reactor=self._reactor)
+        port._preexistingSocket = socket.socket(fileno=descriptor)
+        port._shouldShutdown = False
+        port.startListening()
+        self._ports.append(port)
 
     def hold(self) -> None:
         """Let connections wait in the kernel until ``accept``."""
@@ -71,19 +96,24 @@ class Listeners:
         self, scheme: str, host: str, number: int, factory: IProtocolFactory, secure: Secure | None
     ) -> Any:
         try:
-            if secure is None:
-                return self._reactor.listenTCP(number, factory, backlog=BACKLOG, interface=host)
-            port = TLSPort(number, factory, secure, self._reactor, BACKLOG, host)
+            port = self._made(number, factory, secure, host)
             port.startListening()
             return port
         except CannotListenError as error:
             reason = getattr(error.socketError, "strerror", None) or str(error.socketError)
             raise ListenError(
-                f"cannot listen on {scheme}://{_authority(host, number)}: {reason}"
+                f"cannot listen on {scheme}://{authority(host, number)}: {reason}"
             ) from error
 
+    def _made(
+        self, number: int, factory: IProtocolFactory, secure: Secure | None, host: str
+    ) -> PlainPort:
+        if secure is None:
+            return PlainPort(number, factory, self._reactor, BACKLOG, host)
+        return TLSPort(number, factory, secure, self._reactor, BACKLOG, host)
 
-def _interfaces(address: ListenAddress) -> list[str]:
+
+def interfaces(address: ListenAddress) -> list[str]:
     """The addresses behind ``address.host``, which may be a name; asked once, at the start."""
     if not address.host:
         return ["::"] if socket.has_dualstack_ipv6() else ["0.0.0.0"]  # noqa: S104 - asked for
@@ -94,5 +124,6 @@ def _interfaces(address: ListenAddress) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def _authority(host: str, port: int) -> str:
+def authority(host: str, port: int) -> str:
+    """Address and port as a URL has them."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -8,25 +8,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
 from functools import lru_cache
-from typing import Any, Final, TextIO
+from select import PIPE_BUF
+from threading import Lock
+from typing import Final, TextIO
 from urllib.parse import urlsplit, urlunsplit
 
 from twisted.logger import (
-    FileLogObserver,
-    FilteringLogObserver,
-    ILogFilterPredicate,
     ILogObserver,
     LogEvent,
     LogLevel,
     LogLevelFilterPredicate,
+    PredicateResult,
     formatEvent,
 )
 from zope.interface import implementer
 
-__all__ = ["make_observer", "redact"]
+__all__ = ["LineWriter", "make_observer", "redact"]
 
 #: Twisted's own news (factories that start, clients that time out) is for debugging.
 _NOISY = ("twisted", "log_legacy")
@@ -34,22 +34,101 @@ _NOISY = ("twisted", "log_legacy")
 _WORD = re.compile(r"[!#-<>-~]+")
 #: Of how many pairs of level and namespace it is remembered whether they are wanted.
 _REMEMBERED: Final = 1024
+#: As ``json.dumps`` would, which makes an encoder for each event.
+_ENCODED: Final = json.JSONEncoder(default=str).encode
+#: The most events of the access log that wait to be written.
+MOST_WAITING: Final = 500
+
+#: Has some work done a moment later.
+Later = Callable[[Callable[[], None]], object]
 
 
-def make_observer(log_format: str, level: str, stream: TextIO) -> ILogObserver:
+def make_observer(
+    log_format: str, level: str, stream: TextIO, later: Later | None = None
+) -> LineWriter:
     """Write events of at least ``level`` (debug, info, warn, error) to ``stream``.
 
     ``log_format`` is ``text`` or ``json``. What Twisted itself says below a warning shows at
     ``debug`` only. Whatever an event holds becomes exactly one line, except that in text a
-    failure's traceback follows on indented lines.
+    failure's traceback follows on indented lines. ``later`` is as ``LineWriter`` has it.
     """
     predicate = LogLevelFilterPredicate(defaultLogLevel=LogLevel.levelWithName(level))
     if level == "info":
         for namespace in _NOISY:
             predicate.setLogLevelForNamespace(namespace, LogLevel.warn)
     line = _as_json if log_format == "json" else _as_text
-    observer = FileLogObserver(stream, _encodable(line, stream))
-    return FilteringLogObserver(observer, [_Remembering(predicate)])
+    return LineWriter(line, predicate, stream, later)
+
+
+@implementer(ILogObserver)
+class LineWriter:
+    """Writes events to ``stream``, each as ``line`` has it, if the ``predicate`` wants it.
+
+    The predicate looks at level and namespace alone. The access log's events wait until ``later``
+    has them written, many at once: one by one, amid all else, that would be a fifth of what an
+    answer from memory costs. What else happens is written at once, behind what waits; so no order
+    changes, and a crash loses a moment of the access log and nothing else. Without ``later``
+    nothing waits.
+
+    ``flush`` is for the end of the process. Events of the access log come from one thread; others
+    may come from any.
+    """
+
+    def __init__(
+        self,
+        line: Callable[[LogEvent], str],
+        predicate: LogLevelFilterPredicate,
+        stream: TextIO,
+        later: Later | None = None,
+    ) -> None:
+        self._line = line
+        self._stream = stream
+        self._later = later
+        self._encoding = getattr(stream, "encoding", None) or "utf-8"
+        self._waiting: list[LogEvent] = []
+        self._writing = Lock()
+        self._is_wanted = lru_cache(_REMEMBERED)(
+            lambda level, namespace: (
+                predicate({"log_level": level, "log_namespace": namespace}) != PredicateResult.no
+            )
+        )
+
+    def __call__(self, event: LogEvent) -> None:
+        if not self._is_wanted(event.get("log_level"), event.get("log_namespace")):
+            return
+        if self._later is None or "access" not in event:
+            self.flush()
+            with self._writing:
+                self._write([event])
+            return
+        self._waiting.append(event)
+        if len(self._waiting) >= MOST_WAITING:
+            self.flush()
+        elif len(self._waiting) == 1:
+            self._later(self.flush)
+
+    def flush(self) -> None:
+        """Write what waits."""
+        waiting = self._waiting
+        if not waiting:
+            return
+        with self._writing:
+            count = len(waiting)  # more may come meanwhile
+            events = waiting[:count]
+            del waiting[:count]
+            self._write(events)
+
+    def _write(self, events: list[LogEvent]) -> None:
+        for piece in _pieces(map(self._encodable, events)):
+            self._stream.write(piece)
+            self._stream.flush()
+
+    def _encodable(self, event: LogEvent) -> str:
+        """The event's line, what the stream's encoding lacks being escaped: none is lost to it."""
+        line = self._line(event)
+        if line.isascii():
+            return line
+        return line.encode(self._encoding, "backslashreplace").decode(self._encoding)
 
 
 def redact(url: str) -> str:
@@ -67,26 +146,30 @@ def redact(url: str) -> str:
     return urlunsplit(parts._replace(netloc=host, query=query, fragment=""))
 
 
-@implementer(ILogFilterPredicate)
-class _Remembering:
-    """A predicate that looks at level and namespace alone, asked once for each pair of them."""
+def _pieces(lines: Iterable[str]) -> Iterator[str]:
+    """``lines`` together, but no more than a pipe takes whole: other processes may write there.
 
-    def __init__(self, predicate: LogLevelFilterPredicate) -> None:
-        self._is_wanted = lru_cache(_REMEMBERED)(
-            lambda level, namespace: predicate({"log_level": level, "log_namespace": namespace})
-        )
-
-    def __call__(self, event: LogEvent) -> Any:
-        return self._is_wanted(event.get("log_level"), event.get("log_namespace"))
+    The lines that come together are of ASCII, or nearly so: the signs are counted, not the bytes.
+    """
+    piece: list[str] = []
+    size = 0
+    for line in lines:
+        if piece and size + len(line) > PIPE_BUF:
+            yield "".join(piece)
+            piece, size = [], 0
+        piece.append(line)
+        size += len(line)
+    yield "".join(piece)
 
 
 def _as_text(event: LogEvent) -> str:
     access = event.get("access")
     message = formatEvent(event) if access is None else _pairs(access)
     head = f"{_time(event)} {_level(event)} {event.get('log_namespace', '-')}"
-    return f"{_printable(f'{head} {message}')}\n" + "".join(
-        f"    {_printable(line)}\n" for line in _traceback(event).splitlines()
-    )
+    text = _printable(f"{head} {message}") + "\n"
+    if "log_failure" in event:
+        text += "".join(f"    {_printable(line)}\n" for line in _traceback(event).splitlines())
+    return text
 
 
 def _as_json(event: LogEvent) -> str:
@@ -103,12 +186,18 @@ def _as_json(event: LogEvent) -> str:
     if "log_failure" in event:
         fields["traceback"] = _traceback(event)
     # ASCII alone, so that nothing but DEL is left that a terminal could take for a command.
-    return json.dumps(fields, default=str).replace("\x7f", "\\u007f") + "\n"
+    return _ENCODED(fields).replace("\x7f", "\\u007f") + "\n"
 
 
 def _time(event: LogEvent) -> str:
-    moment = datetime.fromtimestamp(event.get("log_time", 0.0), timezone.utc)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    microseconds = round(event.get("log_time", 0.0) * 1_000_000)
+    second, rest = divmod(microseconds, 1_000_000)
+    return f"{_time_of_second(second)}.{rest // 1000:03d}Z"
+
+
+@lru_cache(1)
+def _time_of_second(second: int) -> str:
+    return datetime.fromtimestamp(second, timezone.utc).isoformat().removesuffix("+00:00")
 
 
 def _level(event: LogEvent) -> str:
@@ -122,7 +211,10 @@ def _traceback(event: LogEvent) -> str:
 
 
 def _pairs(access: dict[str, object]) -> str:
-    return " ".join(f"{name}={_quoted(str(value))}" for name, value in access.items())
+    values = [str(value) for value in access.values()]
+    if not (all(values) and _WORD.fullmatch("".join(values))):
+        values = [_quoted(value) for value in values]
+    return " ".join(map("=".join, zip(access, values, strict=True)))
 
 
 def _quoted(value: str) -> str:
@@ -140,13 +232,3 @@ def _printable(text: str) -> str:
         sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
         for sign in text
     )
-
-
-def _encodable(line: Callable[[LogEvent], str], stream: TextIO) -> Callable[[LogEvent], str]:
-    """``line``, what the stream's encoding lacks being escaped: no event is lost to it."""
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-
-    def format_event(event: LogEvent) -> str:
-        return line(event).encode(encoding, "backslashreplace").decode(encoding)
-
-    return format_event

@@ -34,7 +34,7 @@ _ENCODED_LENGTH = {"sha256": 64, "sha512": 128}
 _HEX = re.compile(r"[0-9a-f]+")
 
 
-@frozen
+@frozen(cache_hash=True)
 class Repository:
     """A repository of one registry: ``Repository("docker.io", "library/busybox")``.
 
@@ -65,7 +65,7 @@ class Tag:
         return self.text
 
 
-@frozen
+@frozen(cache_hash=True)
 class Digest:
     """A digest of a known algorithm. Raises ``DigestInvalid`` for any other text."""
 

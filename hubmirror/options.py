@@ -27,8 +27,8 @@ BAD_USAGE = 2
 class Options(TwistedOptions):
     """Flags, and the configuration that they, the variables and the file make.
 
-    ``parseOptions`` sets ``loaded``; where anything is wrong it says all of it on stderr and
-    raises ``SystemExit(2)``.
+    ``parseOptions`` sets ``loaded``, and ``arguments``, which are what it parsed in ``folder``.
+    Where anything is wrong it says all of it on stderr and raises ``SystemExit(2)``.
     """
 
     loaded: Loaded
@@ -47,14 +47,16 @@ class Options(TwistedOptions):
         if command is not None:
             self.synopsis = f"Usage: {command} [options]"
         self._environ = dict(os.environ if environ is None else environ)
-        self._folder = Path.cwd()
+        self.folder = Path.cwd()
+        self.arguments: tuple[str, ...] = ()
         self._flags: dict[str, object] = {}
         self._lists: defaultdict[str, list[str]] = defaultdict(list)
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Parse ``options``, ``sys.argv`` unless given, and load the configuration."""
+        self.arguments = tuple(sys.argv[1:] if options is None else options)
         arguments, unknown = _cut_unknown(
-            sys.argv[1:] if options is None else options,
+            self.arguments,
             [name.rstrip("=") for name in self.longOpt],
         )
         self._flags.update(unknown)
@@ -80,7 +82,7 @@ class Options(TwistedOptions):
 
         ``loaded`` stays as it is. Raises ``ConfigError``.
         """
-        return load(self._flags, self._environ, folder=self._folder)
+        return load(self._flags, self._environ, folder=self.folder)
 
     def opt_version(self) -> None:
         """Print the version and exit."""

@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from hubmirror.config import Config
 from hubmirror.coordination.flights import Flights
+from hubmirror.coordination.marks import Marks
 from hubmirror.mirror.blobs import Blobs, RemoteBlobs
 from hubmirror.mirror.forgiving import ForgivingIndex
 from hubmirror.mirror.listings import Listings
@@ -65,10 +66,11 @@ def compose_policy(
     storage: Storage,
     client: UpstreamClient,
     registry: RemoteRegistry,
+    marks: Marks | None = None,
 ) -> Policy:
     """The policy that ``config`` describes, over what ``storage`` keeps and one upstream.
 
-    ``now`` is the wall clock, in seconds since the epoch.
+    ``now`` is the wall clock, in seconds since the epoch; ``marks`` are for other processes.
     """
     flights, index = Flights(), ForgivingIndex(storage.index)
     patience = Patience(clock, config.patience)
@@ -104,7 +106,7 @@ def compose_policy(
         config.stale_for,
         config.when_deleted == "keep",
     )
-    holders = Holders(now)
+    holders = Holders(now, marks=marks)
     tokens = TokenProxy(client, registry, holders, library_prefix=config.uses_library_prefix)
     mirror = Mirror(
         quota,

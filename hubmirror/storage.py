@@ -21,6 +21,7 @@ from hubmirror.cache.memory import Memory, RememberingBlobs, RememberingIndex
 from hubmirror.cache.partials import PartialStore
 from hubmirror.cache.scrub import Scrubber
 from hubmirror.config import Share
+from hubmirror.coordination.versions import IVersions
 from hubmirror.fetching.fetch import Fetcher, FetchLimits
 from hubmirror.mirror.arrivals import Arrivals
 from hubmirror.mirror.forgiving import ForgivingIndex
@@ -59,7 +60,8 @@ class Room:
 class Storage:
     """Stores, index and fetches. ``now`` is in seconds since the epoch.
 
-    ``index`` and ``blobs`` remember what was read, up to ``memory_cache`` bytes.
+    ``index`` and ``blobs`` remember what was read, up to ``memory_cache`` bytes; ``versions`` tell
+    what has changed, where others look at it, too.
     """
 
     _log = Logger()
@@ -73,13 +75,14 @@ class Storage:
         pools: Pools,
         room: Room,
         memory_cache: int = 64 * 1024 * 1024,
+        versions: IVersions | None = None,
     ) -> None:
         self._folder = folder
         self._now = now
         self._room = room
         self.pools = pools
         threads = (reactor, pools.disk, pools.hashing)
-        memory = Memory(memory_cache)
+        memory = Memory(memory_cache, versions)
         self._blob_files = FileBlobStore(folder, Files(), *threads)
         self.blobs = RememberingBlobs(self._blob_files, memory)
         self.partials = PartialStore(folder, Files(), *threads)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from functools import partial
 from typing import Any
@@ -19,25 +18,29 @@ from hubmirror.cache.threads import Threads
 from hubmirror.config import Config
 from hubmirror.control.operations import Operations
 from hubmirror.control.site import make_root
+from hubmirror.coordination.board import Board
+from hubmirror.coordination.marks import Marks
+from hubmirror.coordination.versions import BoardVersions, IVersions
 from hubmirror.daemon import Composed, Daemon
 from hubmirror.errors import HubmirrorError
 from hubmirror.fetching.fetch import FetchLimits
+from hubmirror.keeper import Keeper
 from hubmirror.mirror.pulling import Puller
 from hubmirror.mirror.warming import Warming
 from hubmirror.monitor.metrics import Vitals
 from hubmirror.monitoring import compose_monitor
 from hubmirror.options import Options
 from hubmirror.policy import compose_policy
+from hubmirror.processes import BOARD, WORKER, Place
 from hubmirror.question import Client, Ping, Question
 from hubmirror.quota.quota import Quota
 from hubmirror.quota.tally import Tally
 from hubmirror.registry.api import Api, Token
-from hubmirror.registry.channel import Limits
 from hubmirror.registry.paths import PathGrammar
 from hubmirror.registry.root import Root
-from hubmirror.registry.site import Frontage
-from hubmirror.sites import Served
+from hubmirror.sites import Served, frontage_of, limits_of, registry_name
 from hubmirror.storage import Pools, Room, Storage
+from hubmirror.supervisor import Supervisor, spawn
 from hubmirror.transport.bodies import Bodies
 from hubmirror.upstream.agent import make_agent, make_pool
 from hubmirror.upstream.breaker import Breaker
@@ -48,6 +51,7 @@ from hubmirror.upstream.pacing import Pacing
 from hubmirror.upstream.registry import RemoteRegistry
 from hubmirror.upstream.resolver import GuardedResolver
 from hubmirror.webhook import Webhook, open_webhook
+from hubmirror.worker import Worker
 
 __all__ = ["Options", "makeService"]
 
@@ -56,31 +60,74 @@ def makeService(options: Options) -> IService:
     """The daemon, for ``twistd`` to start."""
     from twisted.internet import reactor
 
-    daemon: IService = Daemon(options, reactor, partial(store, reactor), partial(compose, reactor))
-    return daemon
+    return _process(options, reactor, Place.told(os.environ))
 
 
-def store(reactor: Any, config: Config) -> Storage:
-    """What is kept, for as long as the daemon runs."""
+def _process(options: Options, reactor: Any, place: Place | None) -> IService:
+    """One that is all of the mirror, or the part of it that its ``place`` tells."""
+    config = options.loaded.config
+    service: IService
+    if place is None and config.workers == 1:
+        service = Daemon(options, reactor, partial(store, reactor), partial(compose, reactor))
+    elif place is None:
+        service = Supervisor(options, reactor, partial(spawn, reactor, options))
+    elif place.role == WORKER:
+        service = Worker(options, reactor, place, Board(config.data / BOARD))
+    else:
+        service = _keeper(options, reactor, place, Board(config.data / BOARD))
+    return service
+
+
+def _keeper(options: Options, reactor: Any, place: Place, board: Board) -> Keeper:
+    versions, marks = BoardVersions(board), Marks(board)
+    versions.all_changed()
+    marks.clear()
+    return Keeper(
+        options,
+        reactor,
+        partial(store, reactor, versions=versions),
+        partial(compose, reactor, marks=marks),
+        place,
+        board,
+    )
+
+
+def store(reactor: Any, config: Config, versions: IVersions | None = None) -> Storage:
+    """What is kept, for as long as the daemon runs; ``versions`` tell others of changes."""
     limits = FetchLimits(connections=config.connections_per_blob, finish_below=config.finish_below)
     room = Room(config.max_size, config.min_free)
     return Storage(
-        reactor, config.data, time.time, limits, Pools(), room, memory_cache=config.memory_cache
+        reactor,
+        config.data,
+        time.time,
+        limits,
+        Pools(),
+        room,
+        memory_cache=config.memory_cache,
+        versions=versions,
     )
 
 
 def compose(
-    reactor: Any, config: Config, quota: Quota, storage: Storage, vitals: Vitals
+    reactor: Any,
+    config: Config,
+    quota: Quota,
+    storage: Storage,
+    vitals: Vitals,
+    marks: Marks | None = None,
 ) -> Composed:
-    """All that ``config`` decides about, from the upstream's connections up to the resources."""
+    """All that ``config`` decides about, from the upstream's connections up to the resources.
+
+    ``marks`` tell others which tokens have a user.
+    """
     breaker = Breaker(reactor)
     client, pool = _upstream_client(reactor, config, breaker, quota.tally)
     registry = RemoteRegistry(client, config.upstream)
-    policy = compose_policy(reactor, time.time, config, quota, storage, client, registry)
+    policy = compose_policy(reactor, time.time, config, quota, storage, client, registry, marks)
     disk = storage.pools.disk
     bodies = Bodies(lambda *what: deferToThreadPool(reactor, disk, os.pread, *what))
-    grammar = PathGrammar(_registry_name(config), config.uses_library_prefix)
-    frontage = _frontage(config)
+    grammar = PathGrammar(registry_name(config), config.uses_library_prefix)
+    frontage = frontage_of(config)
     login = policy.own.status if config.auth == "mirror" else None
     monitor = compose_monitor(
         reactor, time.time, config, quota, storage, breaker, login, frontage, vitals
@@ -93,7 +140,7 @@ def compose(
     watched = {**monitor.pages, **monitor.health}
     resource = {**api, b"": monitor.setup} if config.monitor else {**api, **watched}
 
-    names = ImageNames(_registry_name(config), config.uses_library_prefix)
+    names = ImageNames(registry_name(config), config.uses_library_prefix)
     puller = Puller(policy.mirror.answer, bodies, policy.credential)
     images = [names.parse(text) for text in config.warm_images]
     warming = Warming(puller, images, config.warm_platforms, config.warm_period, reactor)
@@ -118,7 +165,7 @@ def compose(
         await pool.closeCachedConnections()
 
     return Composed(
-        served=Served(Root(resource), Root(watched), _limits(config), frontage),
+        served=Served(Root(resource), Root(watched), limits_of(config), frontage),
         probe=partial(_probe, registry),
         is_probe_due=partial(breaker.is_probe_due, config.upstream),
         log_in=lambda: Deferred.fromCoroutine(policy.own.log_in()),
@@ -164,26 +211,6 @@ def _egress(config: Config) -> Egress | None:
         credentials=None if login is None else Credentials(*login),
         no_proxy=",".join(config.no_proxy),
     )
-
-
-def _limits(config: Config) -> Limits:
-    return Limits(
-        header_timeout=config.header_timeout,
-        idle_timeout=config.idle_timeout,
-        send_timeout=config.send_timeout,
-        max_connections=config.max_connections,
-        max_connections_per_client=config.max_connections_per_client,
-    )
-
-
-def _frontage(config: Config) -> Frontage:
-    names = frozenset({"localhost", socket.gethostname().lower()})
-    return Frontage(config.trusted_proxies, config.public_url, names)
-
-
-def _registry_name(config: Config) -> str:
-    """The name by which images of the upstream are known: Docker Hub's is ``docker.io``."""
-    return "docker.io" if config.is_docker_hub else urlsplit(config.upstream).netloc
 
 
 def _webhook(reactor: Any, config: Config) -> Webhook | None:

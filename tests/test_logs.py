@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections.abc import Callable
+from select import PIPE_BUF
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
-from hubmirror.logs import make_observer, redact
+from hubmirror.logs import MOST_WAITING, LineWriter, make_observer, redact
 
 #: 2024-06-20T00:27:26.500Z
 MOMENT = 1718843246.5
@@ -159,6 +161,113 @@ def test_news_of_twisted_itself_shows_at_debug_only(namespace: str) -> None:
     assert not logged(level="info", **event)
     assert logged(level="debug", **event)
     assert logged(level="info", log_level=LogLevel.warn, **event)
+
+
+class Pause:
+    """A writer whose lines wait until ``is_over``."""
+
+    def __init__(self) -> None:
+        self.stream = io.StringIO()
+        self.works: list[Callable[[], None]] = []
+        self.writer: LineWriter = make_observer("text", "info", self.stream, self.works.append)
+
+    def log(self, **event: Any) -> None:
+        """Let something happen."""
+        self.writer({"log_level": LogLevel.info, "log_namespace": "x", **event})
+
+    def is_over(self) -> None:
+        """The moment for which the lines wait has passed."""
+        works, self.works[:] = list(self.works), []
+        for work in works:
+            work()
+
+    def written(self) -> list[str]:
+        """The last word of each line so far."""
+        return [line.rpartition(" ")[2] for line in self.stream.getvalue().splitlines()]
+
+
+def test_the_access_log_is_written_a_moment_later() -> None:
+    """All that waits at once, for which it is asked once; then the next wait."""
+    pause = Pause()
+    pause.log(access={"n": 1})
+    pause.log(access={"n": 2})
+    assert (pause.written(), len(pause.works)) == ([], 1)
+    pause.is_over()
+    assert pause.written() == ["n=1", "n=2"]
+    pause.log(access={"n": 3})
+    assert (pause.written(), len(pause.works)) == (["n=1", "n=2"], 1)
+    pause.is_over()
+    assert pause.written() == ["n=1", "n=2", "n=3"]
+
+
+def test_other_events_are_written_at_once_and_in_order() -> None:
+    """Behind what waits, which the end of the moment does not write again."""
+    pause = Pause()
+    pause.log(access={"n": 1})
+    pause.log(log_format="warned")
+    assert pause.written() == ["n=1", "warned"]
+    pause.is_over()
+    assert pause.written() == ["n=1", "warned"]
+
+
+def test_what_is_not_wanted_has_nothing_written() -> None:
+    """Not even what waits."""
+    pause = Pause()
+    pause.log(access={"n": 1})
+    pause.log(log_level=LogLevel.debug, log_format="unwanted")
+    pause.log(log_level=LogLevel.debug, access={"n": 2})
+    assert pause.written() == []
+
+
+def test_not_too_many_lines_wait() -> None:
+    """What is more is written, though the moment is not over."""
+    pause = Pause()
+    for number in range(MOST_WAITING - 1):
+        pause.log(access={"n": number})
+    assert pause.written() == []
+    pause.log(access={"n": "last"})
+    assert len(pause.written()) == MOST_WAITING
+
+
+def test_lines_go_out_whole() -> None:
+    """Many in one write, but never more than what no other writer to a pipe can get between."""
+    pause = Pause()
+    pieces: list[str] = []
+    pause.stream.write = pieces.append  # type: ignore[method-assign,assignment]
+    for number in range(200):
+        pause.log(access={"n": number})
+    pause.log(access={"long": "x" * 2 * PIPE_BUF})
+    pause.log(access={"n": "last"})
+    pause.is_over()
+    assert [piece[-1] for piece in pieces] == ["\n"] * len(pieces)
+    assert "".join(pieces).count("\n") == 202
+    *usual, long, _last = pieces
+    assert PIPE_BUF // 2 < max(map(len, usual)) <= PIPE_BUF
+    assert long.count("\n") == 1
+
+
+def test_the_end_of_the_process_writes_what_waits() -> None:
+    """Once."""
+    pause = Pause()
+    pause.log(access={"n": 1})
+    pause.writer.flush()
+    pause.writer.flush()
+    assert pause.written() == ["n=1"]
+
+
+@pytest.mark.parametrize(
+    ("moment", "shown"),
+    [
+        (0.0, "1970-01-01T00:00:00.000Z"),
+        (1718843246.0009, "2024-06-20T00:27:26.000Z"),
+        (1718843246.999, "2024-06-20T00:27:26.999Z"),
+        (1718843246.9999999, "2024-06-20T00:27:27.000Z"),
+        (-0.5, "1969-12-31T23:59:59.500Z"),
+    ],
+)
+def test_times(moment: float, shown: str) -> None:
+    """To the millisecond that has begun, in UTC."""
+    assert logged(log_time=moment, access={"a": 1}).startswith(f"{shown} ")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from hubmirror.cache.commits import GroupCommit
 from hubmirror.cache.errors import StoreFailed, StoreFull
 from hubmirror.cache.index_file import IndexFile
 from hubmirror.cache.interfaces import BlobRow, IIndex, Link, Listing, Publicity, TagEntry
+from hubmirror.cache.looked_at import LookedAtFile
 from hubmirror.cache.reconciling import Reconciliation
 from hubmirror.cache.rows import (
     BLOBS,
@@ -54,14 +55,22 @@ class SQLiteIndex:
     ``open`` comes first and ``close`` last. What came by ``touch`` is written by ``flush``,
     which somebody calls every few seconds, and by ``close``: a crash may lose it. Every method
     fails with ``StoreFull`` or ``StoreFailed`` where the disk does.
+
+    ``files`` are ``LookedAtFile`` where another process has the index: then nothing is written,
+    and what came by ``touch`` is for ``take_touched``.
     """
 
     def __init__(
-        self, reactor: IReactorFromThreads, pool: ThreadPool, folder: Path, now: Callable[[], float]
+        self,
+        reactor: IReactorFromThreads,
+        pool: ThreadPool,
+        folder: Path,
+        now: Callable[[], float],
+        files: Callable[[Path], TwinFiles | LookedAtFile] = TwinFiles,
     ) -> None:
         self._threads = Threads(reactor, pool)
         self._now = now
-        self._files = TwinFiles(folder)
+        self._files = files(folder)
         self._touched: dict[Digest, float] = {}
         self._commits = GroupCommit[Plan](
             lambda plans: self._in_thread(lambda: self._files.write(plans))
@@ -80,7 +89,7 @@ class SQLiteIndex:
 
     def flush(self) -> Deferred[None]:
         """Write the times that ``touch`` has brought since the last call."""
-        touched, self._touched = self._touched, {}
+        touched = self.take_touched()
 
         def keep(failure: Failure) -> Failure:
             self._touched = {**touched, **self._touched}
@@ -95,7 +104,10 @@ class SQLiteIndex:
         links and tags to what is not kept. Blobs that are put meanwhile stay; none may be
         dropped meanwhile.
         """
-        work = await self._in_thread(lambda: Reconciliation(self._files, self._now()))
+        files = self._files
+        if not isinstance(files, TwinFiles):
+            raise TypeError("the index is another process's to rebuild")
+        work = await self._in_thread(lambda: Reconciliation(files, self._now()))
         chunk: list[tuple[Digest, int]] = []
         async for blob in blobs:
             chunk.append(blob)
@@ -151,6 +163,11 @@ class SQLiteIndex:
         for digest in digests:
             self._touched[digest] = max(now, self._touched.get(digest, now))
         return succeed(None)
+
+    def take_touched(self) -> dict[Digest, float]:
+        """What came by ``touch`` since the last call, for whoever writes it."""
+        touched, self._touched = self._touched, {}
+        return touched
 
     def pin(self, repository: Repository, reference: str, is_pinned: bool) -> Deferred[None]:
         if is_pinned:

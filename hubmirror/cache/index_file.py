@@ -45,11 +45,24 @@ class IndexFile:
         #: SQLite takes the log away when the file is closed.
         self._was_closed = not wal.exists()
         self._connection = sqlite3.connect(path, isolation_level=None)
+        # A damaged text may be no UTF-8: it must come out all the same, for its seal to fail.
+        self._connection.text_factory = _decoded
         try:
             self._set_up()
         except BaseException:
             self._connection.close()
             raise
+
+    @classmethod
+    def looked_at(cls, path: Path) -> IndexFile:
+        """The file as it is, of whatever version, only to be read; another process writes it."""
+        file = cls.__new__(cls)
+        file.path, file._was_closed = path, True
+        file._connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
+        )
+        file._connection.text_factory = _decoded
+        return file
 
     def is_sound(self) -> bool:
         """Whether the file may be worked with.
@@ -143,8 +156,6 @@ class IndexFile:
         )
 
     def _set_up(self) -> None:
-        # A damaged text may be no UTF-8: it must come out all the same, for its seal to fail.
-        self._connection.text_factory = _decoded
         self._connection.execute("PRAGMA journal_mode = WAL")
         if not _is_writable(self.path):
             raise sqlite3.DatabaseError(f"{self.path} can't be written through a log")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
-from typing import Final, TypeVar, cast
+from typing import Final, NamedTuple, TypeVar, cast
 
 from attrs import evolve
 from twisted.internet.defer import Deferred, succeed
@@ -22,6 +22,7 @@ from hubmirror.cache.interfaces import (
     Publicity,
     TagEntry,
 )
+from hubmirror.coordination.versions import IVersions, Versions
 from hubmirror.naming import Digest, Repository
 
 __all__ = ["Memory", "RememberingBlobs", "RememberingIndex"]
@@ -35,14 +36,26 @@ _IndexProxy = proxyForInterface(IIndex, "_index")
 _BlobsProxy = proxyForInterface(IBlobStore, "_blobs")
 
 
-class Memory:
-    """Values by key, up to ``limit`` bytes; what was used least recently goes first."""
+class _Kept(NamedTuple):
+    """A value, what it weighs in bytes, where its version stands, and which it was."""
 
-    def __init__(self, limit: int) -> None:
+    value: object
+    weight: int
+    place: int
+    version: int
+
+
+class Memory:
+    """Values by key, up to ``limit`` bytes; what was used least recently goes first.
+
+    ``versions`` tell what has changed: also by other processes, where they share them.
+    """
+
+    def __init__(self, limit: int, versions: IVersions | None = None) -> None:
         self._limit = limit
         self._used = 0
-        self._kept: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
-        self._changes = 0
+        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._versions = versions or Versions()
 
     @property
     def used(self) -> int:
@@ -60,15 +73,18 @@ class Memory:
         What is forgotten while it is being read is not remembered, as it may be from before; nor
         is that there is nothing, which anybody could ask for in any number.
         """
+        versions = self._versions
         found = self._kept.get(key)
-        if found is not None:
-            self._kept.move_to_end(key)
-            return succeed(cast(T, found[0]))
-        before = self._changes
+        if found is not None and versions.at(found.place) == found.version:
+            if self._used > self._limit // 2:  # else nothing is about to go
+                self._kept.move_to_end(key)
+            return succeed(cast(T, found.value))
+        place = versions.place(key)
+        before = versions.at(place)
 
         def remember(value: T) -> T:
-            if value and before == self._changes:
-                self._keep(key, value, size(value) + _OVERHEAD)
+            if value and before == versions.at(place):
+                self._keep(key, _Kept(value, size(value) + _OVERHEAD, place, before))
             return value
 
         return read().addCallback(remember)
@@ -77,29 +93,34 @@ class Memory:
         """Change the value under ``key``, if it is remembered; it weighs the same."""
         found = self._kept.get(key)
         if found is not None:
-            self._kept[key] = (change(cast(T, found[0])), found[1])
+            self._kept[key] = found._replace(value=change(cast(T, found.value)))
 
     def forget(self, *keys: Hashable) -> None:
         """These have changed, or are about to."""
-        self._changes += 1
         for key in keys:
-            _value, weight = self._kept.pop(key, (None, 0))
-            self._used -= weight
+            self._versions.changed(key)
+            self._drop(key)
 
     def forget_all(self) -> None:
         """Anything may have changed."""
-        self._changes += 1
+        self._versions.all_changed()
         self._kept.clear()
         self._used = 0
 
-    def _keep(self, key: Hashable, value: object, weight: int) -> None:
-        if weight > self._limit:
+    def _keep(self, key: Hashable, kept: _Kept) -> None:
+        self._drop(key)
+        if kept.weight > self._limit:
             return
-        self._kept[key] = (value, weight)
-        self._used += weight
+        self._kept[key] = kept
+        self._used += kept.weight
         while self._used > self._limit:
-            _key, (_value, oldest) = self._kept.popitem(last=False)
-            self._used -= oldest
+            _key, oldest = self._kept.popitem(last=False)
+            self._used -= oldest.weight
+
+    def _drop(self, key: Hashable) -> None:
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            self._used -= kept.weight
 
 
 class RememberingIndex(_IndexProxy):  # type: ignore[misc, valid-type]

@@ -58,6 +58,7 @@ class Config:
 
     http: tuple[ListenAddress, ...]
     https: tuple[ListenAddress, ...]
+    workers: int
     certificate: Path | None
     private_key: Path | None
     upstream: str

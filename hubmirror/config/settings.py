@@ -28,7 +28,7 @@ from hubmirror.config.setting import (
     number_setting,
     word_setting,
 )
-from hubmirror.config.values import choice, path, switch, texts
+from hubmirror.config.values import choice, path, switch, texts, workers
 
 __all__ = ["CONFIG_FILE", "SETTINGS", "VARIABLE_PREFIX", "Setting"]
 
@@ -41,6 +41,8 @@ CONFIG_FILE = Setting(
     check=readable_file,
 )
 
+#: There may be twice as many for a moment, while new ones take over.
+MOST_WORKERS = 15
 _LISTEN = "HOST:PORT, [IPV6]:PORT or :PORT (all interfaces), port 0 for a free one, or off"
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -59,6 +61,13 @@ SETTINGS: tuple[Setting, ...] = (
         " CA and a certificate of its own in the data folder.",
         _LISTEN,
         is_repeatable=True,
+    ),
+    Setting(
+        "workers",
+        workers(MOST_WORKERS),
+        1,
+        "How many processes serve clients; auto: one for each processor.",
+        f"a whole number from 1 to {MOST_WORKERS}, or auto",
     ),
     file_setting("certificate", "The certificate chain for HTTPS (PEM), the mirror's own first."),
     file_setting("private_key", "The private key of the certificate (PEM, not encrypted)."),

@@ -6,6 +6,7 @@ setting's name. Where a secret may stand in the text, the words hold nothing of 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ __all__ = [
     "switch",
     "texts",
     "whole_number",
+    "workers",
 ]
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(ms|s|m|h|d)?")
@@ -57,6 +59,18 @@ def whole_number(least: int, most: int) -> Callable[[object], int]:
         if not least <= number <= most:
             raise ValueError(f"{number} is out of range")
         return number
+
+    return parse
+
+
+def workers(most: int) -> Callable[[object], int]:
+    """The parser of a number of processes; ``auto``: one for each processor that we may use."""
+    parse_number = whole_number(1, most)
+
+    def parse(raw: object) -> int:
+        if raw == "auto":
+            return min(most, len(os.sched_getaffinity(0)))
+        return parse_number(raw)
 
     return parse
 

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
+from zope.interface import Interface, implementer
 
 from hubmirror.cache.errors import StoreFailed
 from hubmirror.cache.interfaces import IPartial, IPartialStore
@@ -23,7 +24,7 @@ from hubmirror.naming import Digest
 from hubmirror.question import IGrowingFile
 from hubmirror.upstream.blobs import BlobChanged, BlobHostFailed, BlobPart, Refused, RemoteBlob
 
-__all__ = ["FetchLimits", "FetchStatus", "Fetcher"]
+__all__ = ["FetchLimits", "FetchStatus", "Fetcher", "IFetcher"]
 
 _log = Logger()
 
@@ -31,6 +32,27 @@ _log = Logger()
 _FIRST_TRIES = 3
 
 
+class IFetcher(Interface):
+    """Where blobs are read that are not kept yet."""
+
+    async def read(
+        remote: RemoteBlob, start: int = 0, length: int | None = None
+    ) -> tuple[IGrowingFile, int]:
+        """A reader of the blob, and the blob's size in bytes.
+
+        ``start`` and ``length`` (None: to the end) are what it is going to read, as far as is
+        known: they decide what is fetched first, and don't bind it. The caller closes it.
+        Whether the client has a right to the blob is the caller's to know.
+
+        Raises ``CannotKeep`` where the blob should be streamed past the store; ``Refused`` with
+        the upstream's own answer; ``UpstreamFailure``; and what ``authorize`` raises.
+        """
+
+    def running() -> list[FetchStatus]:
+        """The fetches that run now."""
+
+
+@implementer(IFetcher)
 class Fetcher:
     """Fetches blobs into ``partials``. A digest is fetched once at a time, and all join in.
 
@@ -65,15 +87,7 @@ class Fetcher:
     async def read(
         self, remote: RemoteBlob, start: int = 0, length: int | None = None
     ) -> tuple[IGrowingFile, int]:
-        """A reader of the blob, and the blob's size in bytes.
-
-        ``start`` and ``length`` (None: to the end) are what it is going to read, as far as is
-        known: they decide what is fetched first, and don't bind it. The caller closes it.
-        Whether the client has a right to the blob is the caller's to know.
-
-        Raises ``CannotKeep`` where the blob should be streamed past the store; ``Refused`` with
-        the upstream's own answer; ``UpstreamFailure``; and what ``authorize`` raises.
-        """
+        """See ``IFetcher``."""
         while True:
             fetch = self._running.get(remote.digest)
             if fetch is None:
@@ -89,7 +103,7 @@ class Fetcher:
             await fetch.ended()
 
     def running(self) -> list[FetchStatus]:
-        """The fetches that run now."""
+        """See ``IFetcher``."""
         return [fetch.status for fetch in self._running.values()]
 
     async def close(self) -> None:

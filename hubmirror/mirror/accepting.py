@@ -7,7 +7,7 @@ distribution-spec 1.1, "Pulling manifests"; RFC 9110, section 12.5.1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -47,17 +47,22 @@ def variant_of(accept: tuple[str, ...], media_type: str) -> str:
     listed = accepted_types(accept)
     if media_type in listed and (media_type in INDEX_TYPES or listed >= INDEX_TYPES):
         return _NATURAL
-    return " ".join(sorted(listed))
+    return _own_variant(listed)
 
 
-def choose(entries: Iterable[TagEntry], accept: tuple[str, ...]) -> TagEntry | None:
+def choose(entries: Sequence[TagEntry], accept: tuple[str, ...]) -> TagEntry | None:
     """The entry that the upstream would answer a client with, or None where that is unknown."""
     listed = accepted_types(accept)
-    by_variant = {entry.variant: entry for entry in entries}
-    natural = by_variant.get(_NATURAL)
-    if natural is not None and natural.media_type.lower() in listed:
-        return natural
-    return by_variant.get(" ".join(sorted(listed)))
+    for entry in entries:
+        if entry.variant == _NATURAL and entry.media_type.lower() in listed:
+            return entry
+    own = _own_variant(listed)
+    return next((entry for entry in entries if entry.variant == own), None)
+
+
+@lru_cache(REMEMBERED)
+def _own_variant(listed: frozenset[str]) -> str:
+    return " ".join(sorted(listed))
 
 
 def _is_zero(parameter: str) -> bool:

@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from hubmirror.cache.interfaces import IBlobStore, IIndex, Link
 from hubmirror.errors import RegistryError
 from hubmirror.fetching.failures import CannotKeep
-from hubmirror.fetching.fetch import Fetcher
+from hubmirror.fetching.fetch import IFetcher
 from hubmirror.mirror.arrivals import Arrivals
 from hubmirror.mirror.kept import (
     FOREVER,
@@ -55,7 +55,7 @@ class Blobs:
     _index: IIndex
     _store: IBlobStore
     _rights: Rights
-    _fetcher: Fetcher
+    _fetcher: IFetcher
     _arrivals: Arrivals
     _remote: RemoteBlobs
     _now: Callable[[], float]

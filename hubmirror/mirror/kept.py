@@ -6,6 +6,9 @@ distribution-spec 1.1 ("Warnings") for ``Warning``.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Final
+
 from attrs import evolve, frozen
 
 from hubmirror.naming import Digest
@@ -16,6 +19,8 @@ __all__ = ["Freshness", "content_headers", "etag", "forwarded", "is_not_modified
 
 #: How long a client may keep what is under its digest, in seconds: for ever, as HTTP has it.
 FOREVER = 365 * 86400
+#: How many lists of fields are remembered: answers from memory have the same for a second.
+_REMEMBERED: Final = 1024
 
 
 @frozen
@@ -38,17 +43,23 @@ class Freshness:
 
     def headers(self) -> Headers:
         """``Age``, ``Cache-Control``, ``Cache-Status`` and ``Warning``."""
-        left = int(self.lifetime - self.age)
-        found = [
-            ("Age", str(max(0, int(self.age)))),
-            ("Cache-Control", f"private, max-age={int(self.lifetime)}"),
-            ("Cache-Status", f"hubmirror; hit; ttl={left}"),
-        ]
-        if self.warning is not None:
-            found.append(("Warning", f'299 - "{_quotable(self.warning)}"'))
-        return tuple(found)
+        age, lifetime = int(self.age), int(self.lifetime)
+        return _freshness_headers(age, lifetime, int(self.lifetime - self.age), self.warning)
 
 
+@lru_cache(_REMEMBERED)
+def _freshness_headers(age: int, lifetime: int, left: int, warning: str | None) -> Headers:
+    found = [
+        ("Age", str(max(0, age))),
+        ("Cache-Control", f"private, max-age={lifetime}"),
+        ("Cache-Status", f"hubmirror; hit; ttl={left}"),
+    ]
+    if warning is not None:
+        found.append(("Warning", f'299 - "{_quotable(warning)}"'))
+    return tuple(found)
+
+
+@lru_cache(_REMEMBERED)
 def content_headers(digest: Digest, media_type: str) -> Headers:
     """What tells the content from other content."""
     return (

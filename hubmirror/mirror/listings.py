@@ -13,7 +13,7 @@ from hubmirror.cache.interfaces import IIndex, Listing
 from hubmirror.coordination.flights import IFlights
 from hubmirror.mirror.kept import Freshness, passed_on
 from hubmirror.mirror.origin import IOrigin
-from hubmirror.mirror.patience import Patience
+from hubmirror.mirror.patience import IPatience
 from hubmirror.mirror.rights import Rights
 from hubmirror.mirror.tags import TagTimes
 from hubmirror.question import Answer, Question, ReferrersRequest, TagsRequest
@@ -34,7 +34,7 @@ class Listings:
     _index: IIndex
     _rights: Rights
     _flights: IFlights
-    _patience: Patience
+    _patience: IPatience
     _now: Callable[[], float]
     _times: TagTimes
 
@@ -54,7 +54,7 @@ class Listings:
         if 0 <= age < self._times.fresh + self._times.checked_behind:
             self._patience.leave_behind(fetching)
             return self._hit(kept)
-        renewed = await self._patience.wait(fetching)
+        renewed: Answer | None = await self._patience.wait(fetching)
         if renewed is None or renewed.status == 429 or renewed.status >= 500:
             return self._hit(kept, "the upstream can't be asked: this may be outdated")
         return renewed

@@ -10,7 +10,7 @@ from zope.interface import implementer
 from hubmirror.mirror.origin import IOrigin
 from hubmirror.question import ManifestRequest, Question
 from hubmirror.quota.pulls import OURS
-from hubmirror.quota.quota import Quota
+from hubmirror.quota.quota import IQuota
 from hubmirror.quota.spender import Spender
 from hubmirror.upstream.client import Reply
 
@@ -27,7 +27,7 @@ class MeteredOrigin:
     """
 
     _origin: IOrigin
-    _quota: Quota
+    _quota: IQuota
     _spender: Spender
     _payer: str
     _is_account: bool = field(kw_only=True)

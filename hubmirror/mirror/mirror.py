@@ -14,7 +14,7 @@ from hubmirror.mirror.manifests import Manifests
 from hubmirror.mirror.metering import MeteredOrigin
 from hubmirror.mirror.negatives import Negatives
 from hubmirror.mirror.origin import IOrigin, SpentOrigin
-from hubmirror.mirror.outage import Doorway
+from hubmirror.mirror.outage import IDoorway
 from hubmirror.mirror.prefetch import Prefetch
 from hubmirror.mirror.tags import Tags
 from hubmirror.naming import Digest, Tag
@@ -32,8 +32,8 @@ from hubmirror.question import (
     TokenRequest,
 )
 from hubmirror.quota.pulls import OURS
-from hubmirror.quota.quota import Charge, Quota
-from hubmirror.tokens.holders import Holders
+from hubmirror.quota.quota import Charge, IQuota
+from hubmirror.tokens.holders import IHolders
 
 __all__ = ["Mirror"]
 
@@ -50,10 +50,10 @@ class Mirror:
     whatever is refused or fails.
     """
 
-    quota: Quota
-    holders: Holders
+    quota: IQuota
+    holders: IHolders
     origin: IOrigin
-    doorway: Doorway
+    doorway: IDoorway
     manifests: Manifests
     tags: Tags
     blobs: Blobs
@@ -85,6 +85,10 @@ class Mirror:
     async def _decided(self, question: Question, charge: Charge) -> Answer:
         way = self._way_upstream(charge)
         match question.subject:
+            case ManifestRequest() | BlobRequest() | TagsRequest() | ReferrersRequest() if (
+                self.keeps
+            ):
+                return await self._content(question, way)
             case Refusal(error):
                 raise error
             case Preflight():
@@ -93,10 +97,6 @@ class Mirror:
                 return await self.doorway.ping(question, way)
             case TokenRequest() as request:
                 return await self.doorway.token(question, request, way)
-            case ManifestRequest() | BlobRequest() | TagsRequest() | ReferrersRequest() if (
-                self.keeps
-            ):
-                return await self._content(question, way)
         return passed_on(await way.ask(question))
 
     def _way_upstream(self, charge: Charge) -> IOrigin:
@@ -116,7 +116,8 @@ class Mirror:
         negative = None if question.no_cache else self.negatives.find(question)
         if negative is not None:
             return negative
-        return await self.negatives.keep(question, await self._kept_or_fetched(question, way))
+        answer = await self._kept_or_fetched(question, way)
+        return answer if answer.status != 404 else await self.negatives.keep(question, answer)
 
     async def _kept_or_fetched(self, question: Question, way: IOrigin) -> Answer:
         match question.subject:

@@ -32,6 +32,8 @@ class Negatives:
 
     def find(self, question: Question) -> Answer | None:
         """The 404 that the upstream gave to the same question a moment ago."""
+        if not self._kept:
+            return None
         until, answer = self._kept.get(_key(question), (0.0, None))
         if answer is None or not self._now() < until <= self._now() + self._lifetime:
             return None

@@ -12,19 +12,20 @@ from typing import Final
 
 from attrs import field, frozen
 from twisted.internet.defer import Deferred
+from zope.interface import Interface, implementer
 
 from hubmirror.cache.interfaces import IIndex
 from hubmirror.errors import NotFound
 from hubmirror.mirror.kept import passed_on
 from hubmirror.mirror.origin import IOrigin
-from hubmirror.mirror.patience import Patience
+from hubmirror.mirror.patience import IPatience
 from hubmirror.naming import Scope
 from hubmirror.question import Answer, Question, TokenRequest
 from hubmirror.tokens.issuer import Issuer
 from hubmirror.tokens.proxy import OWN_SERVICE, TokenProxy
 from hubmirror.upstream.client import Reply
 
-__all__ = ["Doorway"]
+__all__ = ["Doorway", "IDoorway"]
 
 #: How long a token of our own lives, in seconds.
 LIFETIME: Final = 300
@@ -38,23 +39,32 @@ _UNAUTHORIZED: Final = (
 )
 
 
+class IDoorway(Interface):
+    """What a client passes before it asks for content."""
+
+    async def ping(question: Question, origin: IOrigin) -> Answer:
+        """The answer to ``/v2/``."""
+
+    async def token(question: Question, request: TokenRequest, origin: IOrigin) -> Answer:
+        """The answer to ``/token``."""
+
+
+@implementer(IDoorway)
 @frozen(eq=False)
 class Doorway:
-    """What a client passes before it asks for content.
-
-    The upstream is stood in for only where something is kept: else its own failure is what a
+    """The upstream is stood in for only where something is kept: else its own failure is what a
     client needs to know. ``is_open_mirror``: the mirror pulls by an account of its own, so its
     clients need no token.
     """
 
     _tokens: TokenProxy
     _issuer: Issuer
-    _patience: Patience
+    _patience: IPatience
     _index: IIndex
     _is_open_mirror: bool = field(kw_only=True)
 
     async def ping(self, question: Question, origin: IOrigin) -> Answer:
-        """The answer to ``/v2/``."""
+        """See ``IDoorway``."""
         if self._is_open_mirror or self._issuer.looks_ours(question.credential):
             return _welcome()
         if await self._is_empty():
@@ -69,7 +79,7 @@ class Doorway:
         return _welcome() if question.credential is not None else _challenge()
 
     async def token(self, question: Question, request: TokenRequest, origin: IOrigin) -> Answer:
-        """The answer to ``/token``."""
+        """See ``IDoorway``."""
         if self._is_open_mirror:
             return self._own_token(request)
         if await self._is_empty():

@@ -9,14 +9,35 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import Interface, implementer
 
 from hubmirror.errors import RegistryError
 
-__all__ = ["Patience"]
+__all__ = ["IPatience", "Patience"]
 
 T = TypeVar("T")
 
 
+class IPatience(Interface):
+    """Waiting for the upstream while there is something else to answer with."""
+
+    async def wait(
+        work: Deferred[Any],
+        seconds: float | None = None,
+        *,
+        unwanted: Callable[[Any], object] = lambda _result: None,
+    ) -> Any:
+        """The result of ``work``, or None when it is not there in time or the upstream failed.
+
+        ``seconds`` stand in for the usual ones. ``unwanted`` is given a result that came too
+        late, or for a client that has gone: whatever it holds is to be given back.
+        """
+
+    def leave_behind(work: Deferred[Any]) -> None:
+        """Let ``work`` go on though nobody waits for it."""
+
+
+@implementer(IPatience)
 class Patience:
     """``seconds`` of waiting; what takes longer goes on by itself.
 
@@ -37,11 +58,7 @@ class Patience:
         *,
         unwanted: Callable[[T], object] = lambda _result: None,
     ) -> T | None:
-        """The result of ``work``, or None when it is not there in time or the upstream failed.
-
-        ``seconds`` stand in for the usual ones. ``unwanted`` is given a result that came too
-        late, or for a client that has gone: whatever it holds is to be given back.
-        """
+        """See ``IPatience``."""
         waiter: Deferred[T | None] = Deferred()
 
         def tell(result: T | Failure) -> T | Failure:
@@ -61,7 +78,7 @@ class Patience:
                 call.cancel()
 
     def leave_behind(self, work: Deferred[Any]) -> None:
-        """Let ``work`` go on though nobody waits for it; a failure goes to the log."""
+        """See ``IPatience``; a failure goes to the log."""
         running = work.addErrback(self._log_unexpected)
         self._behind.add(running)
         running.addBoth(lambda _: self._behind.discard(running))

@@ -14,7 +14,7 @@ from hubmirror.cache.manifest import INDEX_TYPES, references
 from hubmirror.fetching.failures import CannotKeep
 from hubmirror.mirror.manifests import KeptManifest
 from hubmirror.mirror.origin import IOrigin, repository_of
-from hubmirror.mirror.patience import Patience
+from hubmirror.mirror.patience import IPatience
 from hubmirror.naming import Repository
 from hubmirror.question import BlobRequest, Question
 from hubmirror.upstream.blobs import Refused
@@ -47,7 +47,7 @@ class Prefetch:
         self,
         index: IIndex,
         fetch: Bring,
-        patience: Patience,
+        patience: IPatience,
         clock: IReactorTime,
         *,
         is_on: bool,

@@ -16,7 +16,7 @@ from hubmirror.cache.interfaces import IIndex, Publicity
 from hubmirror.coordination.flights import IFlights
 from hubmirror.errors import RegistryError
 from hubmirror.mirror.origin import IOrigin, unconditional_head
-from hubmirror.mirror.patience import Patience
+from hubmirror.mirror.patience import IPatience
 from hubmirror.naming import Repository
 from hubmirror.question import Question
 from hubmirror.tokens.grants import Grants
@@ -31,7 +31,7 @@ class Rights:
     _index: IIndex
     _grants: Grants
     _flights: IFlights
-    _patience: Patience
+    _patience: IPatience
     _now: Callable[[], float]
     _public_ttl: float = field(kw_only=True)
     _is_open_mirror: bool = field(kw_only=True)

@@ -19,7 +19,7 @@ from hubmirror.mirror.accepting import choose, variant_of
 from hubmirror.mirror.kept import Freshness, passed_on
 from hubmirror.mirror.manifests import KeptManifest, Manifests, digest_told_by
 from hubmirror.mirror.origin import IOrigin, unconditional_head
-from hubmirror.mirror.patience import Patience
+from hubmirror.mirror.patience import IPatience
 from hubmirror.mirror.rights import Rights
 from hubmirror.naming import Digest, Repository, Tag
 from hubmirror.question import Answer, Body, FileSlice, GrowingSlice, Question
@@ -66,7 +66,7 @@ class Tags:
     _manifests: Manifests
     _rights: Rights
     _flights: IFlights
-    _patience: Patience
+    _patience: IPatience
     _now: Callable[[], float]
     _times: TagTimes
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from typing import Final
 
 from prometheus_client.core import HistogramMetricFamily
 
 from hubmirror.quota.kinds import Kind
 
-__all__ = ["BOUNDS", "Latency"]
+__all__ = ["BOUNDS", "WORDS", "Latency"]
 
 #: The buckets' upper bounds, in seconds: from a hit on loopback to a large layer on a slow line.
 BOUNDS: Final = (
@@ -18,20 +19,30 @@ BOUNDS: Final = (
 )
 
 
+Words = list[int] | memoryview
+
+#: The words of a kind: its buckets, and the sum of the times in microseconds.
+_WIDTH: Final = len(BOUNDS) + 2
+#: The words of all kinds.
+WORDS: Final = _WIDTH * len(Kind)
+
+
 class Latency:
     """Counts requests by kind and by the bucket of ``BOUNDS`` into which their time falls.
 
-    It is told of each request, so ``observe`` does next to nothing.
+    It is told of each request, so ``observe`` does next to nothing. It counts in ``words``,
+    ``WORDS`` of them; what stands in those of ``others`` is told with it.
     """
 
-    def __init__(self) -> None:
-        self._counts = [[0] * (len(BOUNDS) + 1) for _ in Kind]
-        self._sums = [0.0] * len(Kind)
+    def __init__(self, words: Words | None = None, others: Sequence[Words] = ()) -> None:
+        self._words: Words = [0] * WORDS if words is None else words
+        self._all = (self._words, *others)
 
     def observe(self, kind: Kind, seconds: float) -> None:
         """A request of this kind has taken so long."""
-        self._counts[kind][bisect_left(BOUNDS, seconds)] += 1
-        self._sums[kind] += seconds
+        words, first = self._words, kind * _WIDTH
+        words[first + bisect_left(BOUNDS, seconds)] += 1
+        words[first + _WIDTH - 1] += int(max(0.0, seconds) * 1e6)
 
     def family(self) -> HistogramMetricFamily:
         """All of it as ``hubmirror_request_duration_seconds``; every kind is there."""
@@ -41,14 +52,21 @@ class Latency:
             labels=["kind"],
         )
         for kind in Kind:
-            family.add_metric([kind.label], self._buckets(kind), self._sums[kind])
+            *counts, microseconds = self._sums(kind)
+            family.add_metric([kind.label], _buckets(counts), microseconds / 1e6)
         return family
 
-    def _buckets(self, kind: Kind) -> list[tuple[str, float]]:
-        """Each bound with the number of requests up to it."""
-        total = 0
-        buckets: list[tuple[str, float]] = []
-        for bound, count in zip((*map(str, BOUNDS), "+Inf"), self._counts[kind], strict=True):
-            total += count
-            buckets.append((bound, total))
-        return buckets
+    def _sums(self, kind: Kind) -> list[int]:
+        first = kind * _WIDTH
+        parts = (words[first : first + _WIDTH] for words in self._all)
+        return [sum(column) for column in zip(*parts, strict=True)]
+
+
+def _buckets(counts: Sequence[int]) -> list[tuple[str, float]]:
+    """Each bound with the number of requests up to it."""
+    total = 0
+    buckets: list[tuple[str, float]] = []
+    for bound, count in zip((*map(str, BOUNDS), "+Inf"), counts, strict=True):
+        total += count
+        buckets.append((bound, total))
+    return buckets

@@ -76,8 +76,9 @@ class Counts:
 class Vitals:
     """What the daemon tells of itself. ``certificate_expiry`` is in seconds since the epoch,
 
-    None where there is no https. A scrape goes without what is None. ``is_open`` is whether what
-    is kept has been opened, ``is_draining`` whether the daemon is ending: for ``Readyz``.
+    None where there is no https; ``shed`` is how many requests were refused for overload. A scrape
+    goes without what is None. ``is_open`` is whether what is kept has been opened, ``is_draining``
+    whether the daemon is ending: for ``Readyz``.
     """
 
     version: str | None = None
@@ -87,6 +88,7 @@ class Vitals:
     certificate_expiry: Callable[[], float | None] = lambda: None
     is_open: Callable[[], bool] = lambda: True
     is_draining: Callable[[], bool] = lambda: False
+    shed: Callable[[], int] = lambda: 0
 
 
 class MetricsResource(Resource):
@@ -259,6 +261,7 @@ def _store(
 
 
 def _vitals(vitals: Vitals) -> Iterator[Metric]:
+    yield _counter("shed_requests", "Requests that were refused for overload.", vitals.shed())
     is_up, connections = vitals.is_upstream_up(), vitals.connections()
     expiry = vitals.certificate_expiry()
     if is_up is not None:

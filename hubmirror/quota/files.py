@@ -8,6 +8,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from hubmirror.coordination.leases import Leases
 from hubmirror.quota.accounts import Entry
 from hubmirror.quota.books import IBookStore
 from hubmirror.quota.books_file import FileBooks
@@ -45,9 +46,10 @@ class QuotaFiles:
         rules: Rules,
         now: Callable[[], float],
         warn: Callable[[int], object] = lambda _percent: None,
+        leases: Leases | None = None,
     ) -> Quota:
-        """A quota over these files."""
-        return Quota(rules, self.ledger, self.history, self.books, now, warn)
+        """A quota over these files; ``leases`` are what other processes may spend of it."""
+        return Quota(rules, self.ledger, self.history, self.books, now, warn, leases)
 
     def flush(self, changes: Sequence[tuple[int, Sequence[Entry]]]) -> None:
         """Bring all to the disk, ``changes`` (see ``Quota.take_changes``) included.

@@ -38,8 +38,8 @@ class ILedger(Interface):
     def used(day: int) -> int:
         """The count of ``day``."""
 
-    def add(day: int) -> int:
-        """Add one to the count of ``day``, and return the new count."""
+    def add(day: int, count: int = 1) -> int:
+        """Add ``count`` to the count of ``day``, and return the new count."""
 
     def flush() -> None:
         """Bring the counts to the disk. Blocks; may be called from any thread.
@@ -62,9 +62,9 @@ class MemoryLedger:
         """The count of ``day``."""
         return self._counts.get(day, 0)
 
-    def add(self, day: int) -> int:
-        """Add one, and return the new count."""
-        self._counts[day] = self.used(day) + 1
+    def add(self, day: int, count: int = 1) -> int:
+        """Add ``count``, and return the new count."""
+        self._counts[day] = self.used(day) + count
         return self._counts[day]
 
     def flush(self) -> None:
@@ -97,11 +97,11 @@ class FileLedger:
         word = self._words[FIRST_SLOT + day % SLOTS]
         return word & COUNT_MASK if word >> COUNT_BITS == day & DAY_MASK else 0
 
-    def add(self, day: int) -> int:
-        """Add one, and return the new count."""
+    def add(self, day: int, count: int = 1) -> int:
+        """Add ``count``, and return the new count."""
         slot, tag = FIRST_SLOT + day % SLOTS, day & DAY_MASK
         word = self._words[slot]
-        word = word + 1 if word >> COUNT_BITS == tag else tag << COUNT_BITS | 1
+        word = word + count if word >> COUNT_BITS == tag else tag << COUNT_BITS | count
         # CPython stores a "Q" with one memcpy of 8 bytes: a single machine instruction.
         self._words[slot] = word
         self._file.is_flushed = False

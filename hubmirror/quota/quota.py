@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
 
 from attrs import define, frozen
+from zope.interface import Attribute, Interface, implementer
 
+from hubmirror.coordination.leases import Leases
 from hubmirror.errors import TooManyRequests
 from hubmirror.question import Outcome, Question
 from hubmirror.quota.accounts import Account, Book, Dimension, Entry, Note
 from hubmirror.quota.books import IBookStore
-from hubmirror.quota.counters import ADMITTED, BYTES_IN, BYTES_OUT, PULLS, column_of
+from hubmirror.quota.counters import ADMITTED, BYTES_IN, BYTES_OUT, PULLS, WIDTH, column_of
 from hubmirror.quota.history import IHistory
 from hubmirror.quota.kinds import Kind, kind_of
 from hubmirror.quota.ledger import ILedger
@@ -31,7 +33,16 @@ from hubmirror.quota.spender import Spender, Spenders
 from hubmirror.quota.tally import Tally
 from hubmirror.quota.window import DAY, MINUTE, day_of, end_of
 
-__all__ = ["WARNED_AT", "Charge", "Quota", "ReserveStatus", "WindowStatus"]
+__all__ = [
+    "WARNED_AT",
+    "Charge",
+    "IQuota",
+    "Quota",
+    "ReserveStatus",
+    "Spending",
+    "WindowStatus",
+    "repository_of",
+]
 
 #: The percents of the day's limit that are told when they are reached.
 WARNED_AT: Final = (50, 80, 95)
@@ -81,6 +92,11 @@ class Charge:
     refusal: TooManyRequests | None = None
     is_final: bool = False
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether it has been counted here: at once, but where others decide about it."""
+        return True
+
     def settle(self, outcome: Outcome) -> None:
         """The request has come out so."""
         self._row[_COLUMNS[self.kind][outcome]] += 1
@@ -100,6 +116,34 @@ class Charge:
             note.open()
 
 
+class IQuota(Interface):
+    """Where a request is decided about, and counted."""
+
+    pulls: Pulls = Attribute("Docker Hub's own limit.")
+
+    def admit(question: Question, user: str | None = None) -> Charge:
+        """Count ``question``, of ``user`` where that is known for sure, and decide about it."""
+
+    def pulled(spender: Spender, question: Question) -> None:
+        """Docker Hub has counted a pull, for which this client asked."""
+
+
+@frozen
+class Spending:
+    """What requests elsewhere have spent, that were let through there: added up for one client
+
+    and repository.
+    """
+
+    address: str
+    user: str | None
+    repository: str | None
+    requests: int
+    bytes_in: int
+    bytes_out: int
+
+
+@implementer(IQuota)
 class Quota:
     """Decides by ``rules``, and counts what it lets through: at once in the ledger, so that no
 
@@ -116,6 +160,10 @@ class Quota:
     There is a plain way and a full one. Where no client has limits of its own and nothing is
     reserved, a window's count against its limit is all that there is to decide. In all other
     cases, and where such a window is spent, ``_decide`` looks at everything.
+
+    Where other processes serve, too, ``leases`` are what they may let through by themselves, for
+    as long as the plain way is all there is: ``lease``, called some times a second, sees to
+    that. What they hold counts as used when it is decided about another request.
     """
 
     def __init__(
@@ -126,8 +174,10 @@ class Quota:
         books: IBookStore,
         now: Callable[[], float],
         warn: Callable[[int], object] = lambda _percent: None,
+        leases: Leases | None = None,
     ) -> None:
         self.tally = Tally(history, now)
+        self._leases = leases
         self.pulls = Pulls(rules, now)
         self._ledger = ledger
         self._books = books
@@ -137,7 +187,9 @@ class Quota:
         self._charges: dict[_Alike, Charge] = {}
         self._notes: list[Note] = []
         self._at_hand: dict[int, Book] = {}
+        self._is_told = False  # whoever is warned may look at this
         self._set_rules(rules, now())
+        self._is_told = True
 
     @property
     def rules(self) -> Rules:
@@ -192,24 +244,52 @@ class Quota:
         self._turn()
         self._row[PULLS] += 1
         self.pulls.counted(spender, question)
-        for account in self._book.of(spender, _repository_of(question)):
+        for account in self._book.of(spender, repository_of(question)):
             account.pulls += 1
+
+    def lease(self) -> None:
+        """Take over what was spent elsewhere, and lease anew what may be."""
+        leases = self._leases
+        if leases is None:
+            return
+        self._turn()
+        self._collect()
+        day, minute = self._day_shares, self._minute_shares
+        before, free = leases.outstanding, min(day.ceiling - day.used, minute.ceiling - minute.used)
+        leases.renew(max(0, free) if self._is_plain else 0)
+        more = leases.outstanding - before
+        day.used += more
+        minute.used += more
+
+    def absorb(self, spendings: Iterable[Spending]) -> None:
+        """Bring into the accounts what was spent elsewhere; it has been counted otherwise."""
+        self._turn()
+        for one in spendings:
+            spender = self._spenders.of(one.address, one.user)
+            note = Note(spender, one.repository, self._notes)
+            note.requests, note.bytes_in = one.requests, one.bytes_in
+            note.bytes_out = one.bytes_out
+            note.open()
 
     def settle(self) -> None:
         """Bring what was counted into the history and the accounts: to be called each second."""
         self._turn()
+        self._collect()
         self._count_notes()
         self.tally.settle()
 
     def day(self) -> WindowStatus:
         """The day as it stands."""
         now = self._turn()
+        self._collect()
         return _status(self._rules.per_day, self._ledger.used(self._today), end_of(now, DAY))
 
     def minute(self) -> WindowStatus:
         """The minute as it stands."""
         now = self._turn()
-        return _status(self._rules.per_minute, self._minute_shares.used, end_of(now, MINUTE))
+        self._collect()
+        used = self._minute_shares.used - self._leased
+        return _status(self._rules.per_minute, used, end_of(now, MINUTE))
 
     def reserves(self) -> list[ReserveStatus]:
         """The reserves of the day."""
@@ -257,8 +337,26 @@ class Quota:
             self._begin_minute(now)
         return now
 
+    @property
+    def _leased(self) -> int:
+        return 0 if self._leases is None else self._leases.outstanding
+
+    def _collect(self) -> None:
+        """Count what was spent elsewhere; the windows' shares have held it as used already."""
+        if self._leases is None:
+            return
+        counted = self._leases.collect()
+        if not any(counted):
+            return
+        for column in range(WIDTH):
+            self._row[column] += counted[column]
+        used = self._ledger.add(self._today, counted[ADMITTED])
+        if self._is_told and used >= self._warn_at:
+            self._tell(used)
+
     def _begin_minute(self, now: float) -> None:
         """A minute begins, or goes on: after a restart, or when a clock was set back."""
+        self._collect()
         self._count_notes()
         self._minute = minute = int(now // MINUTE)
         self.tally.turn(minute)
@@ -269,6 +367,7 @@ class Quota:
         )
         self._minute_shares = Shares(self._rules.per_minute, self._rules.reserves)
         self._minute_shares.restore(self.tally.in_minute().admitted, known)
+        self._minute_shares.used += self._leased
 
     def _begin_day(self, day: int) -> None:
         """The same of a day. What is not known to be some member's is nobody's but the day's."""
@@ -277,6 +376,7 @@ class Quota:
         self._day_shares = Shares(self._rules.per_day, self._rules.reserves)
         used = self._ledger.used(day)
         self._day_shares.restore(used, self._book.by_spender(lambda account: account.requests))
+        self._day_shares.used += self._leased
         self._will_warn([one for one in WARNED_AT if used < self._count_at(one)])
 
     def _book_of(self, day: int) -> Book:
@@ -296,7 +396,7 @@ class Quota:
             self._count_notes()
             self._charges.clear()
         spender = self._spenders.of(question.client.address, user)
-        note = Note(spender, _repository_of(question), self._notes)
+        note = Note(spender, repository_of(question), self._notes)
         charge = self._charges[alike] = Charge(spender, kind_of(question), note, self._row)
         return charge
 
@@ -384,7 +484,8 @@ class Quota:
             self._warn(percent)
 
 
-def _repository_of(question: Question) -> str | None:
+def repository_of(question: Question) -> str | None:
+    """The repository under which ``question`` is counted."""
     repository = getattr(question.subject, "repository", None)
     return None if repository is None else repository.name
 

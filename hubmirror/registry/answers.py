@@ -10,7 +10,7 @@ from hubmirror.registry.links import stay_on_mirror
 from hubmirror.registry.message import Exchange
 from hubmirror.upstream.challenge import rewrite_realm
 
-__all__ = ["API_VERSION", "fields_of", "has_no_body"]
+__all__ = ["API_VERSION", "fields_of", "has_no_body", "passing_fields"]
 
 #: On everything that the API answers, errors included.
 API_VERSION: Final = ("Docker-Distribution-Api-Version", "registry/2.0")
@@ -31,15 +31,25 @@ def fields_of(answer: Answer, length: int | None, exchange: Exchange) -> Headers
     ``length`` is the body's, None where nobody knows. Challenges send the client to this mirror's
     own ``/token``, links stay here.
     """
-    named = {name.lower(): value for name, value in answer.headers}
-    fields = [field for field in answer.headers if field[0].lower() not in _REWRITTEN]
-    if not named.keys().isdisjoint(_REWRITTEN):
-        fields += _rewritten(answer, exchange)
+    is_head = exchange.message.method == b"HEAD"
+    passing, is_rewritten = passing_fields(answer.headers, answer.status, length, is_head=is_head)
+    return (*passing, *_rewritten(answer, exchange)) if is_rewritten else passing
+
+
+def passing_fields(
+    headers: Headers, status: int, length: int | None, *, is_head: bool
+) -> tuple[Headers, bool]:
+    """Those of an answer's fields that are the same for whoever asks, the length included.
+
+    Whether they are not all: others are to be rewritten for each exchange.
+    """
+    names = {name.lower() for name, _ in headers}
+    fields = [field for field in headers if field[0].lower() not in _REWRITTEN]
     # An upstream's answer to a HEAD has no bytes: that tells nothing of the length.
-    is_known = length is not None and (length or exchange.message.method != b"HEAD")
-    if is_known and answer.status not in _BODILESS and "content-length" not in named:
+    is_known = length is not None and (length or not is_head)
+    if is_known and status not in _BODILESS and "content-length" not in names:
         fields.append(("Content-Length", str(length)))
-    return tuple(fields)
+    return tuple(fields), not names.isdisjoint(_REWRITTEN)
 
 
 def _rewritten(answer: Answer, exchange: Exchange) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,15 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
-from hubmirror.errors import BadRequest, NameInvalid, NotFound, RegistryError, Unsupported
+from hubmirror.cache.errors import StoreFailed
+from hubmirror.errors import (
+    BadRequest,
+    NameInvalid,
+    NotFound,
+    RegistryError,
+    Unavailable,
+    Unsupported,
+)
 from hubmirror.mirror.mirror import Mirror
 from hubmirror.question import (
     Answer,
@@ -37,6 +45,7 @@ from hubmirror.registry.message import (
 from hubmirror.registry.paths import PathGrammar
 from hubmirror.registry.request import MirrorRequest
 from hubmirror.registry.responses import error_answer
+from hubmirror.registry.starting import start
 from hubmirror.transport.bodies import Bodies
 
 __all__ = ["Api", "Begun", "Token"]
@@ -56,9 +65,10 @@ class Begun:
     """The work on one request: counted, and the mirror asked.
 
     ``answer`` may be one of an error; whatever it fails with is a defect, unless it is cancelled.
+    ``charge`` is None where it is counted elsewhere.
     """
 
-    charge: Charge
+    charge: Charge | None
     answer: Deferred[Answer]
     _took: Took
 
@@ -69,8 +79,10 @@ class Begun:
 
     def ended(self, received: int, sent: int, seconds: float) -> None:
         """So many bytes came and went, and so long it took; to be told once."""
-        self.charge.moved(received, sent)
-        self._took(self.charge.kind, seconds)
+        charge = self.charge
+        if charge is not None and charge.is_counted:
+            charge.moved(received, sent)
+            self._took(charge.kind, seconds)
 
 
 class _Endpoint(Resource):
@@ -90,11 +102,9 @@ class _Endpoint(Resource):
 
     def begin(self, exchange: Exchange) -> Begun:
         """Any method, any path: the subject tells the mirror what was asked."""
-        message = exchange.message
-        question = _question(exchange, self._subject_or_refusal(message))
+        question = _question(exchange, self._subject_or_refusal(exchange.message))
         charge = self._mirror.admit(question)
-        work = Deferred.fromCoroutine(self._answer(question, charge))
-        return Begun(charge, work, self._took)
+        return Begun(charge, start(self._answer(question, charge)), self._took)
 
     def render(self, request: MirrorRequest) -> int:
         """Answer, going on with what has begun already."""
@@ -125,9 +135,14 @@ class _Endpoint(Resource):
             return await self._mirror.answer(question, charge)
         except RegistryError as error:
             return error_answer(error)
+        except StoreFailed as error:
+            self._log.warn("a kept blob can't be read: {why}", why=str(error))
+            return error_answer(Unavailable(headers={"Retry-After": "1"}))
 
     async def _serve(self, request: MirrorRequest, begun: Begun) -> None:
-        answer = await begun.answer
+        await self._write(request, await begun.answer)
+
+    async def _write(self, request: MirrorRequest, answer: Answer) -> None:
         request.upstream_seconds = answer.upstream_seconds
         request.set_status(answer.status)
         length = self._bodies.length(answer.body)

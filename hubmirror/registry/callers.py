@@ -12,7 +12,9 @@ from hubmirror.registry.message import Message
 __all__ = ["Caller"]
 
 #: By these a proxy tells for whom it speaks: see ``client_of``.
-_FORWARDED: Final = (b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
+_FORWARDED: Final = frozenset(
+    (b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
+)
 
 
 class Caller:
@@ -40,7 +42,7 @@ class Caller:
         """From whom ``message`` is; without a proxy's word that seldom changes."""
         agent = message.text(b"user-agent")
         key = (message.fields.get(b"host"), agent, trusted, public_url)
-        is_forwarded = any(name in message.fields for name in _FORWARDED)
+        is_forwarded = not _FORWARDED.isdisjoint(message.fields)
         if self._last is not None and self._last[0] == key and not is_forwarded:
             return self._last[1]
         headers = tuple(message.all_texts())

@@ -23,14 +23,16 @@ from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
-from hubmirror.errors import BadRequest, RegistryError
+from hubmirror.errors import BadRequest, RegistryError, Unavailable
 from hubmirror.registry.callers import Caller
+from hubmirror.registry.deadlines import Queue
 from hubmirror.registry.message import Exchange, Message
 from hubmirror.registry.parsing import RequestParser
 from hubmirror.registry.quick import Response
 from hubmirror.registry.request import MirrorRequest
 from hubmirror.registry.responses import raw_response
 from hubmirror.registry.sending import send_now
+from hubmirror.registry.shedding import overloaded_response
 from hubmirror.registry.strictness import check_head
 from hubmirror.transport.kernel import KernelSocket
 from hubmirror.transport.tls import file_socket
@@ -38,14 +40,20 @@ from hubmirror.transport.tls import file_socket
 if TYPE_CHECKING:
     from hubmirror.registry.site import MirrorSite
 
-__all__ = ["Limits", "MirrorChannel"]
+__all__ = ["LAST_CALL", "Limits", "MirrorChannel"]
 
 #: How much is read ahead of the request at hand, so that a client's leaving is noticed, in bytes.
 MAX_AHEAD: Final = 16 * 1024
 #: The most bytes of one send: a chunk as the upstream's connection reads it.
 LARGEST_SEND: Final = 256 * 1024
+#: How long a connection without a request is kept once the mirror is ending, in seconds.
+LAST_CALL: Final = 1.0
 #: How long a refused client may take to read why, in seconds.
 LINGER: Final = 2.0
+#: After so long without a request, in seconds, a connection gives back what it needs for one.
+REST: Final = 2.0
+#: How many requests of one connection are served before those of others have their turn.
+AT_ONCE: Final = 16
 #: The first byte of a TLS handshake record (RFC 8446, section 5.1).
 TLS_HANDSHAKE: Final = b"\x16"
 
@@ -78,16 +86,20 @@ class MirrorChannel(Protocol):
     transport the channel is the producer, for as long as the connection lasts.
     """
 
+    #: Whether what is asked here may be refused, where there is more to do than can be done.
+    is_refusable = True
+
     def __init__(self, site: MirrorSite) -> None:
         self.site = site
         self._limits = site.limits
-        self._parser = RequestParser(self._accept)
+        self._parser: RequestParser | None = None
         self._request: MirrorRequest | None = None
         self._producer: IPushProducer | None = None
         self._caller: Caller | None = None
-        self._timer: IDelayedCall | None = None
+        self._deadline: Queue[MirrorChannel] | None = None
         self._is_idle = False
-        self._stalled: IDelayedCall | None = None
+        self._stalled: Queue[MirrorChannel] | None = None
+        self._turn: IDelayedCall | None = None
         self._has_heard = False
         self._is_last = False
         self._is_over = False
@@ -109,13 +121,15 @@ class MirrorChannel(Protocol):
             is_secure=ISSLTransport.providedBy(transport),
         )
         self.site.connected(self)
-        self._within(self._limits.header_timeout, self._too_slow)
+        self._within(self._limits.header_timeout, MirrorChannel._too_slow)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._is_over = True
-        self._end_timer()
+        self._end_deadline()
         self._end_stall()
-        self._parser.close()
+        self._end_turn()
+        self._queue(REST, MirrorChannel._rest).end(self)
+        self._forget_parser()
         self.site.disconnected(self)
         if self._request is not None:
             self._request.connectionLost(reason)
@@ -129,6 +143,8 @@ class MirrorChannel(Protocol):
                 # docker, podman and skopeo try TLS first: tell them at once.
                 self.forceAbortClient()
                 return
+        if self._parser is None:
+            self._parser = RequestParser(self._accept)
         self._parser.feed(data)
         self._serve()
 
@@ -136,7 +152,8 @@ class MirrorChannel(Protocol):
         """The client does not take what was sent (``IPushProducer``)."""
         self._is_stuffed = True
         if self._stalled is None:
-            self._stalled = self._later(self._limits.send_timeout, self._takes_nothing)
+            self._stalled = self._queue(self._limits.send_timeout, MirrorChannel._takes_nothing)
+            self._stalled.begin(self)
         if self._producer is not None:
             self._producer.pauseProducing()
 
@@ -200,7 +217,7 @@ class MirrorChannel(Protocol):
         transport = self._tcp()
         transport.unregisterProducer()
         transport.loseConnection()
-        self._within(self._limits.send_timeout, self.forceAbortClient)
+        self._within(self._limits.send_timeout, MirrorChannel.forceAbortClient)
 
     def forceAbortClient(self) -> None:
         """End the connection now."""
@@ -214,8 +231,8 @@ class MirrorChannel(Protocol):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a request is being answered."""
-        return self._request is not None
+        """Whether a request is being answered, or is about to be."""
+        return self._request is not None or self._turn is not None
 
     @property
     def caller(self) -> Caller:
@@ -232,6 +249,11 @@ class MirrorChannel(Protocol):
         """Where a file's bytes may go past the transport's buffer; None without a socket."""
         return file_socket(self.transport)
 
+    def last_call(self) -> None:
+        """The mirror is ending: one more request is answered, if it comes soon."""
+        if not self._is_over:
+            self._watch()
+
     def refuse(self, error: RegistryError) -> None:
         """Answer what is no request that we serve, read no more of it, and hang up."""
         self._is_over = True
@@ -244,7 +266,7 @@ class MirrorChannel(Protocol):
             self.loseConnection()
         else:
             transport.loseWriteConnection()
-        self._within(LINGER, self.forceAbortClient)
+        self._within(LINGER, MirrorChannel.forceAbortClient)
 
     def _serve(self) -> None:
         """Serve what has come: one request at a time, and none while nobody takes answers."""
@@ -252,11 +274,7 @@ class MirrorChannel(Protocol):
             return
         self._is_serving = True
         try:
-            while not (self._is_over or self._is_stuffed or self.is_busy):
-                message = self._parser.take()
-                if message is None:
-                    break
-                self._begin(message)
+            self._serve_some()
         except RegistryError as error:
             self.refuse(error)
         finally:
@@ -264,6 +282,21 @@ class MirrorChannel(Protocol):
         if not self._is_over:
             self._listen()
             self._watch()
+
+    def _serve_some(self) -> None:
+        for _ in range(AT_ONCE):
+            if self._parser is None or self._is_over or self._is_stuffed or self.is_busy:
+                return
+            message = self._parser.take()
+            if message is None:
+                return
+            self._begin(message)
+        if self._waiting and not self._is_over:
+            self._turn = self.site.reactor.callLater(0, self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._turn = None
+        self._serve()
 
     def _begin(self, message: Message) -> None:
         self._is_last = (
@@ -273,6 +306,10 @@ class MirrorChannel(Protocol):
         client = self.caller.client(message, frontage.trusted_proxies, frontage.public_url)
         exchange = Exchange(message, client, self.site.reactor.seconds())
         quick, api = self.site.quick, self.site.api
+        is_refusable = api is not None and self.is_refusable
+        if is_refusable and self.site.shedding.refuses(message.target):
+            self._shed(exchange)
+            return
         begun = None if api is None else quick.begin(api, exchange)
         response = quick.response(begun, exchange, is_last=self._is_last)
         if response is not None:
@@ -282,6 +319,14 @@ class MirrorChannel(Protocol):
         if self._is_last:
             self._request.setHeader("Connection", "close")
         self._request.serve(exchange, begun)
+
+    def _shed(self, exchange: Exchange) -> None:
+        """Refuse what there is no time for, before anything is done for it."""
+        data, sent = overloaded_response(exchange.message, is_last=self._is_last)
+        send_now(self.transport, data)
+        line = exchange.line(status=Unavailable.status, sent=sent, seconds=0.0, upstream=None)
+        self.site.log_request({**line, "why": "overload"})
+        self._go_on()
 
     def _respond(self, exchange: Exchange, response: Response) -> None:
         send_now(self.transport, response.data)
@@ -297,8 +342,11 @@ class MirrorChannel(Protocol):
         self._go_on()
 
     def _go_on(self) -> None:
-        """A response has been written: this was the connection's last, or it is kept."""
-        if self._is_last or self.site.is_draining:
+        """A response has been written: this was the connection's last, or it is kept.
+
+        Who was not told that it is the last may just be asking again: see ``last_call``.
+        """
+        if self._is_last:
             self.loseConnection()
 
     def _accept(self, message: Message) -> None:
@@ -311,10 +359,19 @@ class MirrorChannel(Protocol):
     def _is_own(self, authority: str) -> bool:
         return self.site.is_own_authority(authority, self.caller.local)
 
+    @property
+    def _is_waiting(self) -> bool:
+        """Whether what comes now has to wait."""
+        return self.is_busy or self._is_stuffed
+
+    @property
+    def _waiting(self) -> int:
+        """How many bytes wait."""
+        return 0 if self._parser is None else self._parser.waiting
+
     def _listen(self) -> None:
         """Read on, unless too much waits already."""
-        is_waiting = self.is_busy or self._is_stuffed
-        is_deaf = is_waiting and self._parser.waiting > MAX_AHEAD
+        is_deaf = self._is_waiting and self._waiting > MAX_AHEAD
         if is_deaf != self._is_deaf:
             self._is_deaf = is_deaf
             transport = self._tcp()
@@ -322,18 +379,28 @@ class MirrorChannel(Protocol):
 
     def _watch(self) -> None:
         """Have the right time run: none while there is something to answer."""
-        if self.is_busy or self._is_stuffed:
+        if self._is_waiting:
             self._is_idle = False
-            self._end_timer()
-        elif self._parser.has_begun:
-            if self._timer is None or self._is_idle:
+            self._end_deadline()
+        elif self._parser is not None and self._parser.has_begun:
+            if self._deadline is None or self._is_idle:
                 self._is_idle = False
-                self._within(self._limits.header_timeout, self._too_slow)
-        elif self._is_idle and self._timer is not None:
-            self._timer.reset(self._limits.idle_timeout)
+                self._within(self._limits.header_timeout, MirrorChannel._too_slow)
         else:
             self._is_idle = True
-            self._within(self._limits.idle_timeout, self.loseConnection)
+            seconds = LAST_CALL if self.site.is_draining else self._limits.idle_timeout
+            self._within(seconds, MirrorChannel.loseConnection)
+            self._queue(REST, MirrorChannel._rest).begin(self)
+
+    def _rest(self) -> None:
+        """No request has come for a while: keep as little as will do until one does."""
+        if self._is_idle:
+            self._forget_parser()
+
+    def _forget_parser(self) -> None:
+        if self._parser is not None:
+            self._parser.close()
+            self._parser = None
 
     def _too_slow(self) -> None:
         if self._has_heard:
@@ -345,27 +412,31 @@ class MirrorChannel(Protocol):
         self._stalled = None
         self.forceAbortClient()
 
-    def _within(self, seconds: float, work: Callable[[], None]) -> None:
-        """Do ``work`` then, instead of what was to be done before."""
-        self._end_timer()
-        self._timer = self._later(seconds, lambda: self._time_is_up(work))
+    def _within(self, seconds: float, work: Callable[[MirrorChannel], None]) -> None:
+        """Have ``work`` done then, instead of what was to be done before."""
+        queue = self._queue(seconds, work)
+        if queue is not self._deadline:
+            self._end_deadline()
+            self._deadline = queue
+        queue.begin(self)
 
-    def _time_is_up(self, work: Callable[[], None]) -> None:
-        self._timer = None
-        work()
+    def _queue(self, seconds: float, work: Callable[[MirrorChannel], None]) -> Queue[MirrorChannel]:
+        return self.site.deadlines.queue(seconds, work)
 
-    def _later(self, seconds: float, work: Callable[[], None]) -> IDelayedCall:
-        return self.site.reactor.callLater(seconds, work)
-
-    def _end_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _end_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.end(self)
+            self._deadline = None
 
     def _end_stall(self) -> None:
         if self._stalled is not None:
-            self._stalled.cancel()
+            self._stalled.end(self)
             self._stalled = None
+
+    def _end_turn(self) -> None:
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
 
     def _tcp(self) -> Any:
         return cast(ITCPTransport, self.transport)

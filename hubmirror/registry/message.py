@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from secrets import token_hex
 from typing import Final
 from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
 
@@ -67,7 +67,7 @@ class Exchange:
     message: Message
     client: Client
     began: float
-    id: str = Factory(lambda: token_hex(8))
+    id: str = Factory(lambda: os.urandom(8).hex())
 
     def line(
         self,

@@ -118,8 +118,10 @@ class RequestParser:
         not depend on the pieces in which it came.
         """
         while not self._is_whole:
+            if self._at == len(self._data):
+                return None
             go_on = self._take_head if self._message is None else self._take_body
-            if not self.waiting or not go_on():
+            if not go_on():
                 return None
         return self._taken()
 
@@ -142,7 +144,7 @@ class RequestParser:
         self._message = Message(
             llhttp.get_method(),
             self._target,
-            f"HTTP/{llhttp.get_http_version()}".encode(),
+            b"HTTP/" + llhttp.get_http_version().encode(),
             self._fields,
             llhttp.should_keep_alive(),
         )

@@ -14,17 +14,17 @@ from typing import Final
 from attrs import frozen
 from twisted.python.failure import Failure
 from twisted.web.http import datetimeToString
-from twisted.web.http_headers import Headers
+from twisted.web.http_headers import Headers as TwistedHeaders
 
-from hubmirror.question import Answer
-from hubmirror.registry.answers import API_VERSION, fields_of, has_no_body
+from hubmirror.question import Answer, Headers
+from hubmirror.registry.answers import API_VERSION, fields_of, has_no_body, passing_fields
 from hubmirror.registry.api import Api, Begun
 from hubmirror.registry.message import Exchange, Message
 from hubmirror.registry.responses import COMMON_HEADERS, reason
 
 __all__ = ["QuickWay", "Response"]
 
-#: How many header fields are remembered as they look on the wire.
+#: How many header fields, and heads, are remembered as they look on the wire.
 _REMEMBERED: Final = 1024
 
 
@@ -46,6 +46,8 @@ class QuickWay:
         self._second = -1
         self._date = b""
         self._line = lru_cache(_REMEMBERED)(_line)
+        self._passing = lru_cache(_REMEMBERED)(self._passing_lines)
+        self._status_line = lru_cache(_REMEMBERED)(_status_line)
         server, *others = COMMON_HEADERS
         self._server = _line(*server)
         self._common = b"".join(_line(*field) for field in (*others, API_VERSION))
@@ -80,18 +82,32 @@ class QuickWay:
         return Response(begun, answer, head + body, len(body))
 
     def _head(self, answer: Answer, length: int, exchange: Exchange, *, is_last: bool) -> bytes:
-        line = self._line
-        return b"%b %d %b\r\n%bX-Request-Id: %b\r\n%bDate: %b\r\n%b%b\r\n" % (
-            exchange.message.version,
-            answer.status,
-            reason(answer.status).encode(),
+        message = exchange.message
+        lines = self._passing(answer.headers, answer.status, length, message.method == b"HEAD")
+        if lines is None:
+            lines = self._lines(fields_of(answer, length, exchange))
+        return b"%b%bX-Request-Id: %b\r\n%bDate: %b\r\n%b%b\r\n" % (
+            self._status_line(message.version, answer.status),
             b"Connection: close\r\n" if is_last else b"",
             exchange.id.encode(),
             self._server,
             self._date_now(),
             self._common,
-            b"".join([line(*field) for field in fields_of(answer, length, exchange)]),
+            lines,
         )
+
+    def _passing_lines(
+        self, headers: Headers, status: int, length: int, is_head: bool
+    ) -> bytes | None:
+        """All lines of an answer's own, or None where some are for one exchange alone.
+
+        These are remembered: what is answered from memory has the same ones for a second.
+        """
+        fields, is_rewritten = passing_fields(headers, status, length, is_head=is_head)
+        return None if is_rewritten else self._lines(fields)
+
+    def _lines(self, fields: Headers) -> bytes:
+        return b"".join([self._line(*field) for field in fields])
 
     def _date_now(self) -> bytes:
         second = int(self._now())
@@ -108,7 +124,11 @@ def _may_be_quick(message: Message) -> bool:
     )
 
 
+def _status_line(version: bytes, status: int) -> bytes:
+    return b"%b %d %b\r\n" % (version, status, reason(status).encode())
+
+
 def _line(name: str, value: str) -> bytes:
     """A field as Twisted's own ``Headers`` has it, so that the two ways can't differ."""
-    wire = Headers({name.encode(): [value.encode("latin-1")]})
+    wire = TwistedHeaders({name.encode(): [value.encode("latin-1")]})
     return b"".join(b"%b: %b\r\n" % (key, one) for key, [one] in wire.getAllRawHeaders())

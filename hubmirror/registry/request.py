@@ -37,7 +37,7 @@ class MirrorRequest(Request):
 
     ``exchange`` is what came and from whom, ``begun`` the work on it where that has begun before
     the tree was asked, or what defect there was in it; ``upstream_seconds`` is told by whoever
-    asked upstream.
+    asked upstream; ``is_relayed`` that another process serves it, which has it in its log.
     """
 
     defaultContentType = None
@@ -46,6 +46,7 @@ class MirrorRequest(Request):
     exchange: Exchange
     begun: Begun | Failure | None = None
     upstream_seconds: float | None = None
+    is_relayed = False
     _log = Logger()
 
     def serve(self, exchange: Exchange, begun: Begun | Failure | None) -> None:
@@ -158,6 +159,8 @@ class MirrorRequest(Request):
         self._say(self.code if self.startedWriting else 499, is_whole=False)
 
     def _say(self, status: int, *, is_whole: bool = True) -> None:
+        if self.is_relayed:
+            return
         line = self.exchange.line(
             status=status,
             sent=self.sentLength,

@@ -19,14 +19,17 @@ _API: Final = (b"v2", b"token")
 
 
 class Root(Resource):
-    """Children by the first segment of their path; any other path is a 404 in JSON.
+    """Children by the first segment of their path; ``otherwise`` answers for any other: without
 
-    OPTIONS on a path that is no part of the API is answered here: 204. ``api`` is whom the channel
-    may ask for what is below ``/v2/`` without the tree.
+    it, that is a 404 in JSON. OPTIONS on a path that is no part of the API is answered here: 204.
+    ``api`` is whom the channel may ask for what is below ``/v2/`` without the tree.
     """
 
-    def __init__(self, children: Mapping[bytes, IResource]) -> None:
+    def __init__(
+        self, children: Mapping[bytes, IResource], otherwise: IResource | None = None
+    ) -> None:
         super().__init__()
+        self._otherwise = otherwise or _Missing()
         api = children.get(b"v2")
         self.api = api if isinstance(api, Api) else None
         for name, child in children.items():
@@ -39,7 +42,7 @@ class Root(Resource):
         return child
 
     def getChild(self, _path: bytes, _request: MirrorRequest) -> IResource:
-        return _Missing()
+        return self._otherwise
 
 
 class _Preflight(Resource):

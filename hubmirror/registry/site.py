@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import time
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, cast
@@ -12,21 +12,24 @@ from attrs import field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Protocol
-from twisted.logger import Logger
+from twisted.logger import LogEvent, Logger, LogLevel
 from twisted.python.failure import Failure
 from twisted.web.http import Request as TwistedRequest
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
 
-from hubmirror.errors import RegistryError, TooManyRequests
+from hubmirror.coordination.connections import Connections, IConnections
+from hubmirror.errors import RegistryError, TooManyRequests, Unavailable
 from hubmirror.quota.spender import address_key
 from hubmirror.registry.api import Api
 from hubmirror.registry.channel import LINGER, Limits, MirrorChannel
+from hubmirror.registry.deadlines import Deadlines
 from hubmirror.registry.forwarded import Network, parse_host
 from hubmirror.registry.quick import QuickWay
 from hubmirror.registry.request import MirrorRequest
 from hubmirror.registry.responses import COMMON_HEADERS, raw_response
 from hubmirror.registry.root import Root
+from hubmirror.registry.shedding import Shedding
 
 __all__ = ["Frontage", "MirrorSite"]
 
@@ -47,7 +50,10 @@ class Frontage:
 
 
 class MirrorSite(Site):
-    """The listening side. ``limits``, ``frontage`` and ``resource`` may be replaced at run time."""
+    """The listening side. ``limits``, ``frontage`` and ``resource`` may be replaced at run time.
+
+    ``connections`` counts them; others may count theirs there, too, and limits hold for all.
+    """
 
     noisy = False
 
@@ -58,22 +64,27 @@ class MirrorSite(Site):
         *,
         limits: Limits,
         frontage: Frontage,
+        connections: IConnections | None = None,
     ) -> None:
         super().__init__(resource, requestFactory=MirrorRequest, reactor=reactor)
         self.limits = limits
         self.frontage = frontage
         self.quick = QuickWay()
+        self.shedding = Shedding(reactor)
+        self.deadlines = Deadlines(reactor)
         self.is_draining = False
         self._channels: set[MirrorChannel] = set()
-        self._per_client: Counter[str] = Counter()
+        self._counted = connections or Connections()
         self._drained: Deferred[None] | None = None
         self._log = Logger(namespace="access")
 
     def startFactory(self) -> None:
-        """Nothing: the access log is ours, not Twisted's."""
+        """It is listened for the site. The access log is ours, not Twisted's."""
+        self.shedding.start()
 
     def stopFactory(self) -> None:
-        """Nothing: see ``startFactory``."""
+        """It is not any more."""
+        self.shedding.stop()
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         host = str(getattr(addr, "host", ""))
@@ -123,15 +134,12 @@ class MirrorSite(Site):
     def connected(self, channel: MirrorChannel) -> None:
         """A connection has begun."""
         self._channels.add(channel)
-        self._per_client[address_key(channel.peer_host())] += 1
+        self._counted.opened(address_key(channel.peer_host()))
 
     def disconnected(self, channel: MirrorChannel) -> None:
         """A connection has ended."""
         self._channels.discard(channel)
-        key = address_key(channel.peer_host())
-        self._per_client[key] -= 1
-        if self._per_client[key] <= 0:
-            del self._per_client[key]
+        self._counted.closed(address_key(channel.peer_host()))
         if self._drained is not None and not self._channels:
             drained, self._drained = self._drained, None
             drained.callback(None)
@@ -139,15 +147,15 @@ class MirrorSite(Site):
     def drain(self, grace: float) -> Deferred[None]:
         """Let running answers finish, for ``grace`` seconds at most; the rest is cut.
 
-        Idle connections end at once. Fires when the last connection is gone.
+        An idle connection ends behind one more answer, as its client may just be asking, or else
+        a moment later. Fires when the last connection is gone.
         """
         self.is_draining = True
         done: Deferred[None] = Deferred()
         self._drained = done
         for channel in list(self._channels):
-            if not channel.is_busy:
-                channel.loseConnection()
-        if not self._channels and self._drained is not None:
+            channel.last_call()
+        if not self._channels:
             self._drained = None
             done.callback(None)
         cut = self.reactor.callLater(grace, self.cut)
@@ -163,18 +171,28 @@ class MirrorSite(Site):
 
     def log_request(self, fields: dict[str, object]) -> None:
         """The one line of a request; ``fields`` in their order."""
-        self._log.info("request", access=fields)
+        # As Logger.info would, which first looks through all levels whether this is one.
+        event: LogEvent = {
+            "log_level": LogLevel.info,
+            "log_namespace": self._log.namespace,
+            "log_format": "request",
+            "log_time": time.time(),
+            "access": fields,
+        }
+        self._log.observer(event)
 
     def log_refusal(self, client: str, error: RegistryError) -> None:
         """The line of a connection on which no request could be served."""
         self.log_request({"client": client, "status": error.status, "why": error.message})
 
     def _refusal(self, host: str) -> RegistryError | None:
-        if self.is_draining or len(self._channels) >= self.limits.max_connections:
-            return ServiceUnavailable(headers={"Retry-After": "1"})
+        if self.is_draining or self._counted.total() >= self.limits.max_connections:
+            return Unavailable(
+                "the mirror has too many connections open", headers={"Retry-After": "1"}
+            )
         if not host or self._is_proxy(host):
             return None
-        if self._per_client[address_key(host)] >= self.limits.max_connections_per_client:
+        if self._counted.of(address_key(host)) >= self.limits.max_connections_per_client:
             return TooManyRequests(
                 "this client has too many connections open", headers={"Retry-After": "1"}
             )
@@ -188,14 +206,6 @@ class MirrorSite(Site):
         """End every connection, at once."""
         for channel in list(self._channels):
             channel.forceAbortClient()
-
-
-class ServiceUnavailable(RegistryError):
-    """As many connections as are allowed are open."""
-
-    status = 503
-    code = "UNAVAILABLE"
-    default_message = "the mirror has too many connections open"
 
 
 class _Refused(Protocol):

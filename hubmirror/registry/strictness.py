@@ -6,12 +6,17 @@ Source: RFC 9112, sections 3.2 (targets and Host) and 6 (bodies).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
 
 from hubmirror.errors import BadRequest, RegistryError
 from hubmirror.registry.forwarded import parse_host
 from hubmirror.registry.message import Message
 
 __all__ = ["Misdirected", "check_head"]
+
+#: How many values of Host are remembered: a mirror has few names.
+_REMEMBERED: Final = 256
 
 
 class Misdirected(RegistryError):
@@ -37,8 +42,13 @@ def _check_host(message: Message) -> None:
     hosts = message.fields.get(b"host", [])
     if len(hosts) > 1 or (not hosts and message.version == b"HTTP/1.1"):
         raise BadRequest("the request must have exactly one Host header")
-    if hosts and parse_host(hosts[0].decode("latin-1")) is None:
+    if hosts and not _is_host(hosts[0]):
         raise BadRequest("the Host header is malformed")
+
+
+@lru_cache(_REMEMBERED)
+def _is_host(host: bytes) -> bool:
+    return parse_host(host.decode("latin-1")) is not None
 
 
 def _check_target(message: Message, is_own: Callable[[str], bool]) -> None:

@@ -10,7 +10,7 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from OpenSSL import SSL
 from twisted.internet.error import ConnectionAborted
@@ -36,6 +36,11 @@ RECORD: Final = 16 * 1024
 #: The most that OpenSSL is handed at once, in bytes: what is read of a file is then encrypted while
 #: it is in the processor's cache. It must be handed the same again where the socket took a part.
 LARGEST_WRITE: Final = 256 * 1024
+#: The same of a file for whom nobody knows yet how fast he reads: what the socket doesn't take of
+#: it stays in memory, for as long as a slow reader likes.
+FIRST_WRITE: Final = 32 * 1024
+#: And later on as much as leaves in so many seconds.
+WRITE_AHEAD: Final = 0.02
 
 
 @implementer(INegotiated)
@@ -281,6 +286,13 @@ class TLSServer(Server):
 class TLSSocket(KernelSocket):
     """The same way for a ``TLSServer``: what is read of a file is encrypted on the spot."""
 
+    def __init__(self, transport: TLSServer) -> None:
+        super().__init__(transport)
+        self._now: Callable[[], float] = cast(Any, transport.reactor).seconds
+        self._step = FIRST_WRITE
+        self._taken = 0
+        self._since: float | None = None
+
     def send_file(self, fd: int, position: int, count: int) -> int | None:
         """Send ``count`` bytes, or what the socket takes now; some of it may be buffered.
 
@@ -290,11 +302,23 @@ class TLSSocket(KernelSocket):
             return None
         sent = 0
         while sent < count:
-            data = os.pread(fd, min(LARGEST_WRITE, count - sent), position + sent)
-            sent += len(data)
-            if not data or not self._transport.write_now(data):
+            data = os.pread(fd, min(self._step, count - sent), position + sent)
+            if not data:
                 break
+            sent += len(data)
+            if not self._transport.write_now(data):
+                self._is_full()
+                break
+            self._taken += len(data)
         return sent
+
+    def _is_full(self) -> None:
+        """The socket takes no more: how much it took since that was last so tells the pace."""
+        now = self._now()
+        if self._since is not None:
+            pace = self._taken / max(now - self._since, 0.001)
+            self._step = min(max(int(pace * WRITE_AHEAD), RECORD), LARGEST_WRITE)
+        self._since, self._taken = now, 0
 
 
 def file_socket(transport: object) -> KernelSocket | None:

@@ -14,6 +14,8 @@ from twisted.internet.defer import Deferred, succeed
 
 from hubmirror.cache.interfaces import BlobRow, Link
 from hubmirror.cache.memory import Memory, RememberingBlobs, RememberingIndex
+from hubmirror.coordination.board import Board
+from hubmirror.coordination.versions import BoardVersions, Versions
 from tests.cache.contract_blobs import BlobStoreContract
 from tests.cache.contract_partials import Restart
 from tests.cache.indexes import BUSYBOX, MANIFEST, NOW, digest, opened_index, tag_entry
@@ -166,3 +168,84 @@ async def test_the_store_below_is_read_once() -> None:
     assert await blobs.read(digest_of(data)) == data
     await blobs.remove(digest_of(data))
     assert await blobs.read(digest_of(data)) is None
+
+
+@pytest.fixture(params=["process", "board"])
+def memories(request: pytest.FixtureRequest, tmp_path: Path) -> list[Memory]:
+    """Two that share their versions: within a process, or as two processes do."""
+    if request.param == "board":
+        return [Memory(MIB, BoardVersions(Board(tmp_path / "board"))) for _ in range(2)]
+    versions = Versions()
+    return [Memory(MIB, versions) for _ in range(2)]
+
+
+def test_a_change_through_one_is_seen_by_the_other(memories: list[Memory]) -> None:
+    """At once; what did not change is not read again."""
+    one, other = memories
+    source = Source()
+    value_of(other.recall("key", lambda: succeed("old")))
+    value_of(other.recall("kept", lambda: succeed("kept")))
+    one.forget("key")
+    again = other.recall("key", source.read)
+    source.answers[0].callback("new")
+    assert value_of(again) == "new"
+    assert value_of(other.recall("kept", source.read)) == "kept"
+    assert value_of(other.recall("key", source.read)) == "new"
+    assert source.reads == 1
+
+
+def test_a_change_while_the_other_reads_is_seen(memories: list[Memory]) -> None:
+    """What it has read may be from before: it is given, and not remembered."""
+    one, other = memories
+    source = Source()
+    first = other.recall("key", source.read)
+    one.forget("key")
+    source.answers[0].callback("old")
+    assert value_of(first) == "old"
+    other.recall("key", source.read)
+    assert source.reads == 2
+    assert other.used == 0
+
+
+def test_that_all_may_have_changed_is_seen_by_the_other(memories: list[Memory]) -> None:
+    """What it remembers and what it is reading."""
+    one, other = memories
+    source = Source()
+    value_of(other.recall("key", lambda: succeed("old")))
+    reading = other.recall("read", source.read)
+    one.forget_all()
+    source.answers[0].callback("old")
+    assert value_of(reading) == "old"
+    other.recall("key", source.read)
+    other.recall("read", source.read)
+    assert source.reads == 3
+
+
+def test_what_has_changed_is_weighed_once(memories: list[Memory]) -> None:
+    """The new value takes the old one's place, however often it changes."""
+    one, other = memories
+    sizes = []
+    for _ in range(5):
+        one.forget("key")
+        value_of(other.recall("key", lambda: succeed("x"), lambda _value: 100))
+        sizes.append(other.used)
+    assert len(set(sizes)) == 1
+
+
+@ensureDeferred
+async def test_two_indexes_that_remember_tell_each_other(reactor: Any, tmp_path: Path) -> None:
+    """One process writes what another looks at: a tag that moved is the new one at once."""
+    async with opened_index(reactor, tmp_path) as index:
+        keeper, worker = (
+            RememberingIndex(index, Memory(MIB, BoardVersions(Board(tmp_path / "board"))))
+            for _ in range(2)
+        )
+        await keeper.put_tag(tag_entry("latest", "1"))
+        (before,) = await worker.tag(BUSYBOX, "latest")
+        assert before.digest == digest("1")
+        await keeper.drop_tag(BUSYBOX, "latest")
+        await keeper.put_tag(tag_entry("latest", "2"))
+        (after,) = await worker.tag(BUSYBOX, "latest")
+        assert after.digest == digest("2")
+        await keeper.drop_tag(BUSYBOX, "latest")
+        assert await worker.tag(BUSYBOX, "latest") == ()

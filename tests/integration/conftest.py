@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from attrs import evolve
+from attrs import evolve, frozen
 
 from hubmirror.demo.image import build_image, hello_image, hello_layer, random_layer
 from tests.support.certificates import Authority
@@ -103,7 +103,10 @@ def mirror(
     authority: Authority,
     hub: Hub,
 ) -> Iterator[Mirror]:
-    """The mirror of ``hub`` that clients pull through: over HTTP, over TLS, over its own CA."""
+    """The mirror of ``hub`` that clients pull through: over HTTP, over TLS to two workers, and
+
+    over its own CA.
+    """
     start = {"http": _over_http, "https": _over_tls, "local-ca": _over_local_ca}[request.param]
     mirror = start(tmp_path_factory.mktemp(f"mirror-{request.param}"), authority, hub)
     try:
@@ -120,7 +123,7 @@ def _over_http(folder: Path, _authority: Authority, hub: Hub) -> Mirror:
 def _over_tls(folder: Path, authority: Authority, hub: Hub) -> Mirror:
     certificate = authority.issue("mirror")
     pair = ("--certificate", certificate, "--private-key", certificate.with_suffix(".key"))
-    options = (*SECURE, *pair, *hub.upstream)
+    options = (*SECURE, *pair, "--workers", "2", *hub.upstream)
     return start_mirror("serve", folder, *options, scheme="https", ca=authority.certificate)
 
 
@@ -140,14 +143,55 @@ def trust(mirror: Mirror, tmp_path: Path) -> tuple[str | Path, ...]:
     return ("--cert-dir", folder)
 
 
+@frozen
+class Way:
+    """How clients come to a mirror: over which transport, and to how many processes."""
+
+    is_secure: bool = False
+    workers: int = 1
+
+    def options(self, options: Sequence[str | Path], certificate: Path) -> list[str | Path]:
+        """``options``, which say where to listen for plain HTTP, for this way."""
+        found = list(options)
+        if self.is_secure:
+            found[found.index("--http")] = "--https"
+            key = certificate.with_suffix(".key")
+            found += ["--http", "off", "--certificate", certificate, "--private-key", key]
+        return [*found, "--workers", str(self.workers)]
+
+
+#: The ways that a module's tests go one by one, where it says ``EACH_WAY = True``: each transport,
+#: one process and several; with ``ALL_WAYS`` in the environment, each with each.
+WAYS = {"plain": Way(), "tls-workers": Way(is_secure=True, workers=4)}
+if "ALL_WAYS" in os.environ:
+    WAYS |= {"tls": Way(is_secure=True), "plain-workers": Way(workers=4)}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """See ``WAYS``."""
+    if getattr(metafunc.module, "EACH_WAY", False) and "start" in metafunc.fixturenames:
+        metafunc.parametrize("way", WAYS.values(), ids=WAYS.keys(), indirect=True)
+
+
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[MirrorStarter]:
+def way(request: pytest.FixtureRequest) -> Way:
+    """The way of this test."""
+    found: Way = getattr(request, "param", Way())
+    return found
+
+
+@pytest.fixture
+def start(tmp_path: Path, way: Way, authority: Authority) -> Iterator[MirrorStarter]:
     """Start mirrors of one's own: ``start(command, *options)``; all end with the test."""
     started: list[Mirror] = []
 
     def start_one(
         command: str, *options: str | Path, scheme: str = "http", ca: Path | None = None
     ) -> Mirror:
+        if way != Way():
+            options = tuple(way.options(options, authority.issue("mirror")))
+        if way.is_secure:
+            scheme, ca = "https", authority.certificate
         mirror = start_mirror(command, tmp_path / "mirror", *options, scheme=scheme, ca=ca)
         started.append(mirror)
         return mirror

@@ -126,9 +126,11 @@ class NotedMirror(Mirror):
 
     requests: Requests = field(factory=Requests)
 
-    def connect(self, timeout: float = 30) -> NotingConnection:
+    def connect(
+        self, timeout: float = 30, source: tuple[str, int] | None = None
+    ) -> NotingConnection:
         """See ``Mirror``."""
-        connection = NotingConnection(self.authority, timeout=timeout)
+        connection = NotingConnection(self.authority, timeout=timeout, source_address=source)
         connection.requests = self.requests
         return connection
 

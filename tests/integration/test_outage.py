@@ -212,12 +212,18 @@ def pull_from_nothing(
     folder.mkdir(exist_ok=True)
     begun = len(mirror.program.text())
     CLIENTS[client](Visitor(mirror, folder, is_logged_in), reference)
-    log = mirror.program.text()[begun:]
-    sent = dict(sent_whole(log))
-    for part, size in parts().items():
-        assert sent.get(part) == size, f"{part} of {size} bytes:\n{log}"
-    by_either = (sent.get(reference[1:]), sent.get(DIGEST))
-    assert len(IMAGE.index.content) in by_either, log
+
+    def log() -> str:
+        return mirror.program.text()[begun:]
+
+    def has_sent_all() -> bool:
+        sent = dict(sent_whole(log()))
+        by_either = (sent.get(reference[1:]), sent.get(DIGEST))
+        is_index_there = len(IMAGE.index.content) in by_either
+        return is_index_there and all(sent.get(part) == size for part, size in parts().items())
+
+    # A line of the log may be a moment late.
+    wait_until(has_sent_all, "it has sent all", seconds=2, context=log)
 
 
 def sent_whole(log: str) -> Iterator[tuple[str, int]]:

@@ -23,6 +23,7 @@ from tests.support.quota import THREADS, Caller, told
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
+EACH_WAY = True
 
 REPOSITORY = "library/open"
 #: How many blobs it has: more than anybody here may get.

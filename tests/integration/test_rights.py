@@ -25,6 +25,7 @@ from tests.support.mirror import Mirror, MirrorStarter
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
+EACH_WAY = True
 
 HTTP = ("--http", "127.0.0.1:0")
 OPEN, SECRET, FORK, OTHER = "library/open", "team/secret", "library/fork", "team/other"

@@ -9,6 +9,7 @@ import pytest
 
 from hubmirror.monitor import stream
 from hubmirror.quota.rules import Rules
+from hubmirror.registry.channel import LAST_CALL
 from tests.conftest import LoggedFailures
 from tests.monitor.watching import Watched, unchunked
 from tests.registry.edge import Wire, hang_up
@@ -191,6 +192,7 @@ def test_close_ends_all() -> None:
     assert not runs(watched)
     drained: list[object] = []
     watched.site.drain(30).addCallback(drained.append)
+    watched.clock.advance(LAST_CALL)
     assert client.wire.is_closed
 
 

@@ -65,6 +65,20 @@ class LedgerContract:
             assert ledger.add(TODAY) == expected
             assert ledger.used(TODAY) == expected
 
+    def test_adds_many_at_once(self, ledger: ILedger) -> None:
+        """As if they had come one after another; none is none, and of its own day alone."""
+        assert ledger.add(TODAY, 5) == 5
+        assert ledger.add(TODAY) == 6
+        assert ledger.add(TODAY, 100_000) == 100_006
+        assert ledger.add(TODAY, 0) == 100_006
+        assert ledger.add(TODAY + 1, 3) == 3
+        assert (ledger.used(TODAY), ledger.used(TODAY + 1)) == (100_006, 3)
+
+    def test_none_added_to_a_new_day_is_none(self, ledger: ILedger) -> None:
+        """The day begins all the same."""
+        assert ledger.add(TODAY, 0) == 0
+        assert ledger.used(TODAY) == 0
+
     def test_days_are_apart(self, ledger: ILedger) -> None:
         """A clock that steps back and forth meets each day's own count again."""
         days = [TODAY, TODAY + 1, TODAY, TODAY - 3, TODAY, TODAY + 1]
@@ -114,6 +128,16 @@ def test_survives_a_restart(tmp_path: Path) -> None:
     with opened(path) as ledger:
         assert (ledger.used(TODAY), ledger.used(TODAY + 1)) == (2, 1)
         assert ledger.add(TODAY) == 3
+
+
+def test_many_added_at_once_survive_a_restart(tmp_path: Path) -> None:
+    """Also where they are the first of a day that takes an old one's slot."""
+    with opened(tmp_path / "quota") as ledger:
+        ledger.add(TODAY, 7)
+        ledger.add(TODAY + 366, 40)
+    with opened(tmp_path / "quota") as ledger:
+        assert ledger.used(TODAY) == 0
+        assert ledger.add(TODAY + 366, 2) == 42
 
 
 def test_an_old_day_gives_its_slot_to_a_new_one(tmp_path: Path) -> None:

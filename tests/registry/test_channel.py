@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from twisted.web.server import NOT_DONE_YET
 
-from hubmirror.registry.channel import MAX_AHEAD, Limits
-from hubmirror.registry.parsing import MAX_BODY, MAX_HEADERS, MAX_REQUEST_LINE
+from hubmirror.registry.channel import AT_ONCE, LAST_CALL, MAX_AHEAD, REST, Limits, MirrorChannel
+from hubmirror.registry.parsing import MAX_BODY, MAX_HEADERS, MAX_REQUEST_LINE, RequestParser
 from hubmirror.registry.site import Frontage
 from tests.registry.edge import Edge, hang_up
 
@@ -160,6 +160,25 @@ def test_kept_connection_may_idle_for_a_while() -> None:
     assert wire.is_closed
 
 
+def test_an_idle_connection_keeps_little() -> None:
+    """What it needs for a request alone is given back, and made again for the next one."""
+    edge = Edge()
+    protocol, wire = edge.connect()
+    assert not _has_parser(protocol)
+    protocol.dataReceived(QUICK[:9])
+    edge.clock.advance(REST)
+    protocol.dataReceived(QUICK[9:])
+    assert _has_parser(protocol)
+    edge.clock.advance(REST)
+    assert not _has_parser(protocol)
+    protocol.dataReceived(QUICK)
+    assert wire.value().count(b" 404 ") == 2
+
+
+def _has_parser(protocol: MirrorChannel) -> bool:
+    return RequestParser in map(type, vars(protocol).values())
+
+
 def test_second_request_must_come_in_time_too() -> None:
     """On a kept connection the limit for headers starts with the first byte."""
     edge = Edge()
@@ -260,8 +279,38 @@ def test_nothing_is_served_to_who_takes_nothing() -> None:
     protocol.dataReceived(QUICK * 1000)
     assert (wire.value(), wire.producerState) == (b"", "paused")
     protocol.resumeProducing()
+    edge.clock.advance(0)
     assert wire.value().count(b" 404 ") == 1000
     assert wire.producerState == "producing"
+
+
+def test_a_connection_has_its_turn() -> None:
+    """Whoever sends many requests at once lets others in between, and sends no more meanwhile."""
+    edge = Edge()
+    protocol, wire = edge.connect()
+    protocol.dataReceived(QUICK * 1000)
+    assert (wire.value().count(b" 404 "), wire.producerState) == (AT_ONCE, "paused")
+    protocol.dataReceived(QUICK)
+    other, other_wire = edge.connect()
+    other.dataReceived(QUICK)
+    assert wire.value().count(b" 404 ") == AT_ONCE
+    assert other_wire.value().count(b" 404 ") == 1
+    edge.clock.advance(0)
+    assert (wire.value().count(b" 404 "), wire.producerState) == (1001, "producing")
+    assert not wire.is_closed
+
+
+def test_a_connection_that_ends_has_no_more_turns() -> None:
+    """Neither where the client has gone, nor behind the last answer."""
+    edge = Edge()
+    protocol, wire = edge.connect()
+    protocol.dataReceived(QUICK * (2 * AT_ONCE))
+    hang_up(protocol)
+    assert edge.clock.getDelayedCalls() == []
+    assert wire.value().count(b" 404 ") == AT_ONCE
+    last = b"GET /x HTTP/1.0\r\n\r\n"
+    wire = edge.send(QUICK * (AT_ONCE - 1) + last + QUICK)
+    assert (wire.value().count(b" 404 "), wire.is_closed) == (AT_ONCE, True)
 
 
 def test_a_body_is_asked_for() -> None:
@@ -302,15 +351,34 @@ def test_the_last_answer_says_so(head: bytes, says_so: bool) -> None:
 
 
 def test_a_mirror_that_ends_says_so() -> None:
-    """A client whose connection is kept hears it with its next answer."""
+    """A client whose connection is kept hears it with its next answer, and gets that."""
     edge = Edge()
     held = Held(edge)
     protocol, wire = edge.connect()
-    protocol.dataReceived(SLOW + QUICK)
+    protocol.dataReceived(SLOW)
     edge.site.drain(30)
     held.release()
+    assert b"Connection: close" not in wire.value()
+    assert not wire.is_closed
+    protocol.dataReceived(QUICK)
     assert wire.is_closed
-    assert wire.value().count(b"HTTP/1.1 ") == 1
+    assert wire.value().count(b"HTTP/1.1 ") == 2
+    assert wire.value().count(b"Connection: close") == 1
+
+
+def test_a_mirror_that_ends_waits_for_one_more_request() -> None:
+    """But not for long."""
+    edge = Edge()
+    held = Held(edge)
+    protocol, wire = edge.connect()
+    protocol.dataReceived(SLOW)
+    edge.site.drain(30)
+    edge.clock.advance(LAST_CALL + 1)
+    held.release()
+    edge.clock.advance(LAST_CALL - 0.1)
+    assert not wire.is_closed
+    edge.clock.advance(0.1)
+    assert wire.is_closed
 
 
 def test_a_connection_that_does_not_end_is_cut() -> None:

@@ -11,7 +11,7 @@ from twisted.internet.address import IPv4Address
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import provider
 
-from hubmirror.registry.channel import Limits
+from hubmirror.registry.channel import LAST_CALL, Limits
 from hubmirror.registry.site import Frontage
 from tests.registry.edge import Edge, hang_up
 
@@ -77,12 +77,14 @@ def test_an_ipv6_client_has_a_whole_network() -> None:
 
 
 def test_drain_ends_what_is_idle_and_waits_for_the_rest() -> None:
-    """Idle connections end at once; nothing new is taken; the last one's end is the end."""
+    """Idle connections end soon; nothing new is taken; the last one's end is the end."""
     edge = Edge()
     done: list[None] = []
     idle, idle_wire = edge.connect()
     busy, busy_wire = edge.hang()
     edge.site.drain(30).addCallback(done.append)
+    assert (idle_wire.is_closed, busy_wire.is_closed, done) == (False, False, [])
+    edge.clock.advance(LAST_CALL)
     assert (idle_wire.is_closed, busy_wire.is_closed, done) == (True, False, [])
     hang_up(idle)
     assert done == []

@@ -56,12 +56,17 @@ class Mirror:
         assert port is not None
         return port
 
-    def connect(self, timeout: float = 30) -> http.client.HTTPConnection:
-        """A connection to it, certificate verified."""
+    def connect(
+        self, timeout: float = 30, source: tuple[str, int] | None = None
+    ) -> http.client.HTTPConnection:
+        """A connection to it, certificate verified; from ``source``, or any address."""
+        host = self.authority
         if self.url.startswith("http:"):
-            return http.client.HTTPConnection(self.authority, timeout=timeout)
+            return http.client.HTTPConnection(host, timeout=timeout, source_address=source)
         context = ssl.create_default_context(cafile=str(self.ca))
-        return http.client.HTTPSConnection(self.authority, timeout=timeout, context=context)
+        return http.client.HTTPSConnection(
+            host, timeout=timeout, context=context, source_address=source
+        )
 
     def ask(
         self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET"

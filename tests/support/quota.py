@@ -23,7 +23,7 @@ THREADS = 16
 
 @frozen
 class Caller:
-    """Who asks ``mirror`` in plain HTTP from ``address``, which is one of loopback's.
+    """Who asks ``mirror`` from ``address``, which is one of loopback's.
 
     ``headers`` go with each request.
     """
@@ -34,8 +34,7 @@ class Caller:
 
     def connect(self) -> http.client.HTTPConnection:
         """A connection from there."""
-        port, source = self.mirror.port, (self.address, 0)
-        return http.client.HTTPConnection("127.0.0.1", port, timeout=30, source_address=source)
+        return self.mirror.connect(source=(self.address, 0))
 
     def ask(
         self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET"

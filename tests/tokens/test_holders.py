@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from hubmirror.tokens.holders import Holders
+import pytest
+from zope.interface.verify import verifyObject
+
+from hubmirror.coordination.board import Board
+from hubmirror.coordination.marks import Marks
+from hubmirror.tokens.holders import Holders, IHolders, MarkedHolders
 
 
 class Times:
@@ -72,3 +77,60 @@ def test_no_token_is_kept() -> None:
         holders.learn("secret-token", "alice", 300)
     assert "secret-token" not in repr(vars(first))
     assert vars(first)["_users"].keys() != vars(second)["_users"].keys()
+
+
+class Elsewhere(Exception):
+    """Another process may know."""
+
+
+class Processes:
+    """One that learns, and one that sees what it has marked."""
+
+    def __init__(self, path: Path) -> None:
+        self.learned = Holders(lambda: 0.0, marks=Marks(Board(path)))
+        self.marked = MarkedHolders(Marks(Board(path)), Elsewhere)
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Processes:
+    """Two over one board."""
+    return Processes(tmp_path / "board")
+
+
+def test_marked_holders_provide_the_interface(processes: Processes) -> None:
+    """They stand in the place of any."""
+    assert verifyObject(IHolders, processes.marked)
+
+
+@pytest.mark.parametrize("authorization", ["Bearer t", "bearer t", "BEARER  t ", "Bearer t "])
+def test_a_marked_token_is_for_another_process(processes: Processes, authorization: str) -> None:
+    """Whose it is, that one knows: it is not nobody's, however it is shown."""
+    assert processes.marked.user_of(authorization) is None
+    processes.learned.learn("t", "alice", 300)
+    with pytest.raises(Elsewhere):
+        processes.marked.user_of(authorization)
+    assert processes.learned.user_of(authorization) == "alice"
+
+
+@pytest.mark.parametrize(
+    "authorization", [None, "", "t", "Basic t", "Bearer", "Bearer T", "Bearer tt", "Bearer \udcff"]
+)
+def test_what_is_not_marked_is_nobodys(processes: Processes, authorization: str | None) -> None:
+    """As where nothing was learned."""
+    processes.learned.learn("t", "alice", 300)
+    assert processes.marked.user_of(authorization) is None
+
+
+def test_any_text_can_be_marked(processes: Processes) -> None:
+    """A token is whatever came."""
+    processes.learned.learn("\udcff", "alice", 300)
+    with pytest.raises(Elsewhere):
+        processes.marked.user_of("Bearer \udcff")
+
+
+def test_a_token_is_marked_for_longer_than_it_lives(processes: Processes) -> None:
+    """Then the other process says that it is nobody's: one look too many does no harm."""
+    processes.learned.learn("t", "alice", -1)
+    assert processes.learned.user_of("Bearer t") is None
+    with pytest.raises(Elsewhere):
+        processes.marked.user_of("Bearer t")

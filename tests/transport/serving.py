@@ -15,7 +15,7 @@ from twisted.internet.task import Clock, deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 
-from hubmirror.transport.ports import TLSPort
+from hubmirror.transport.ports import PlainPort, TLSPort
 from hubmirror.transport.tls import Secure
 
 T = TypeVar("T")
@@ -83,15 +83,16 @@ class Serving:
     def listen_with(self, factory: Any, clock: Clock | None = None) -> int:
         """The same with a ``factory``; TLS's own times go by ``clock``, if given."""
         factory.noisy = False
+        port: Any
         if self.secure is None:
-            port = self.reactor.listenTCP(0, factory, interface="127.0.0.1")
+            port = PlainPort(0, factory, self.reactor, interface="127.0.0.1")
         else:
             reactor = self.reactor
             if clock is not None:
                 reactor = Timed(reactor, clock)
                 self._clocks.append(clock)
             port = TLSPort(0, factory, self.secure, reactor, interface="127.0.0.1")
-            port.startListening()
+        port.startListening()
         self._ports.append(port)
         return int(port.getHost().port)
 

@@ -21,6 +21,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from hubmirror.transport.tls import (
+    FIRST_WRITE,
     LARGEST_WRITE,
     PARTING,
     RECORD,
@@ -825,11 +826,62 @@ async def test_little_of_a_file_waits_in_memory(secure_serving: Serving, tmp_pat
     way = TLSSocket(end.wire)
     sent = way.send_file(fd, 0, len(DATA))
     assert sent is not None
-    assert 0 < sent <= 3 * LARGEST_WRITE
+    assert FIRST_WRITE <= sent <= LARGEST_WRITE
     assert await secure_serving.run(peer.read, sent) == DATA[:sent]
     await secure_serving.run(peer.close)
     await end.lost
     assert way.send_file(fd, 0, len(DATA)) is None
+    os.close(fd)
+
+
+class Taker:
+    """A transport whose socket takes ``room`` bytes each time; ``held`` waits in its buffer."""
+
+    connected = True
+
+    def __init__(self, reactor: Clock) -> None:
+        self.reactor = reactor
+        self.room = 0
+        self.held = 0
+
+    def write_now(self, data: bytes) -> bool:
+        """As a ``TLSServer``."""
+        taken = min(self.room, len(data))
+        self.room -= taken
+        self.held = len(data) - taken
+        return not self.held
+
+
+@pytest.mark.parametrize(
+    ("room", "pause", "held"),
+    [(2_000, 0.2, RECORD), (400_000, 40, RECORD), (1_000_001, 0.01, LARGEST_WRITE)],
+)
+def test_what_is_held_goes_by_the_pace(room: int, pause: float, held: int, tmp_path: Path) -> None:
+    """A slow reader takes little of the memory, a fast one few calls."""
+    (tmp_path / "file").write_bytes(bytes(16 << 20))
+    fd = os.open(tmp_path / "file", os.O_RDONLY)
+    clock = Clock()
+    taker: Any = Taker(clock)
+    way = TLSSocket(taker)
+    most = 0
+    for turn in range(10):
+        taker.room = room + turn * 50_000 if room > LARGEST_WRITE else room
+        assert way.send_file(fd, 0, 16 << 20)
+        clock.advance(pause)
+        most = max(most, taker.held)
+        assert taker.held <= (64 * 1024 if turn < 2 else held)
+    assert most > held // 2
+    os.close(fd)
+
+
+def test_a_file_that_ends_is_told(tmp_path: Path) -> None:
+    """As by the kernel's own way: nothing was sent."""
+    (tmp_path / "file").write_bytes(b"short")
+    fd = os.open(tmp_path / "file", os.O_RDONLY)
+    taker: Any = Taker(Clock())
+    taker.room = 100
+    assert TLSSocket(taker).send_file(fd, 0, 10) == 5
+    assert TLSSocket(taker).send_file(fd, 5, 5) == 0
     os.close(fd)
 
 

@@ -1,0 +1,115 @@
+"""What the processes of a mirror share as services: their log, their signals, how they repeat."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+from types import FrameType
+from typing import Any, Final
+
+from attrs import evolve
+from twisted.application.service import Service
+from twisted.internet.task import LoopingCall
+from twisted.logger import ILogObserver, Logger
+from twisted.python.components import Componentized
+
+from hubmirror.config import Config, ConfigError
+from hubmirror.errors import HubmirrorError
+from hubmirror.logs import make_observer
+from hubmirror.options import Options
+
+__all__ = ["MirrorService"]
+
+#: How long a line of the access log may wait for others, in seconds.
+LOG_PAUSE: Final = 0.05
+
+
+class MirrorService(Service):
+    """Ends with 0 on SIGTERM and SIGINT, at once on a second one; reloads on SIGHUP."""
+
+    _log = Logger()
+
+    def __init__(self, options: Options, reactor: Any) -> None:
+        self._options = options
+        self._reactor = reactor
+        self._config = options.loaded.config
+        self._loops: list[LoopingCall] = []
+
+    def setServiceParent(self, parent: Any) -> None:
+        """As any service; where the parent is ``twistd``'s, its log takes our form."""
+        if isinstance(parent, Componentized):
+            config = self._config
+            later = partial(self._reactor.callLater, LOG_PAUSE)
+            writer = make_observer(config.log_format, config.log_level, sys.stdout, later)
+            self._reactor.addSystemEventTrigger("after", "shutdown", writer.flush)
+            parent.setComponent(ILogObserver, writer)
+        super().setServiceParent(parent)
+
+    def startService(self) -> None:
+        """Open what is needed; where that fails, say so in one line, and end with 1."""
+        super().startService()
+        try:
+            self._open()
+        except HubmirrorError as error:
+            print(f"hubmirror: {error}", file=sys.stderr)
+            raise SystemExit(1) from None
+        self._reactor.callWhenRunning(self._take_signals)
+        self._reactor.callWhenRunning(self._started)
+
+    def _open(self) -> None:
+        """Raises ``HubmirrorError``."""
+        raise NotImplementedError
+
+    def _started(self) -> None:
+        """The reactor runs."""
+        raise NotImplementedError
+
+    def _take_in_force(self, config: Config) -> None:
+        """Go over to ``config``. Raises ``HubmirrorError``: all stays as it is then."""
+        raise NotImplementedError
+
+    def _cut(self) -> None:
+        """Whoever sent a second signal does not want to wait."""
+        raise NotImplementedError
+
+    def _take_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._terminate)
+
+    def _listen_for_reloads(self) -> None:
+        signal.signal(signal.SIGHUP, self._hang_up)
+
+    def _repeat(self, seconds: float, step: Callable[[], object]) -> None:
+        loop = LoopingCall(step)
+        loop.clock = self._reactor
+        loop.start(seconds, now=False)
+        self._loops.append(loop)
+
+    def _end_loops(self) -> None:
+        for loop in self._loops:
+            loop.stop()
+        self._loops.clear()
+
+    def _orphaned(self) -> None:
+        """Who started this process is gone, and another may be about to: end at once."""
+        self._config = evolve(self._config, shutdown_grace=0.0)
+        self._reactor.stop()
+
+    def _terminate(self, number: int, _frame: FrameType | None) -> None:
+        """SIGTERM or SIGINT by our own hand: under Twisted's the process would not end with 0."""
+        signal.signal(number, lambda *_: self._reactor.callFromThread(self._cut))
+        self._reactor.callFromThread(self._reactor.stop)
+
+    def _hang_up(self, _signal: int, _frame: FrameType | None) -> None:
+        self._reactor.callFromThread(self._reload)
+
+    def _reload(self) -> None:
+        try:
+            self._take_in_force(self._options.reload().config)
+        except ConfigError as error:
+            for problem in error.problems:
+                self._log.error("the configuration in force stays: {why}", why=str(problem))
+        except HubmirrorError as error:
+            self._log.error("the configuration in force stays: {why}", why=str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from hubmirror.config import Config, ConfigError
 from hubmirror.errors import HubmirrorError
 from hubmirror.logs import make_observer
 from hubmirror.options import Options
+from hubmirror.processes import Place
 
 __all__ = ["MirrorService"]
 
@@ -75,8 +77,10 @@ class MirrorService(Service):
         raise NotImplementedError
 
     def _take_signals(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._terminate)
+        signal.signal(signal.SIGTERM, self._terminate)
+        # A terminal sends this one to all processes: it is for the first to pass on.
+        is_first = Place.told(os.environ) is None
+        signal.signal(signal.SIGINT, self._terminate if is_first else signal.SIG_IGN)
 
     def _listen_for_reloads(self) -> None:
         signal.signal(signal.SIGHUP, self._hang_up)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final, cast
 
+from attrs import evolve
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IDelayedCall
@@ -70,7 +71,7 @@ class Supervisor(MirrorService):
         self._folder = DataFolder.open(config.data, ORPHANS)
         self._board = Board(config.data / BOARD)
         for seat in self._board.seats:
-            seat.vacate()
+            seat.begin()
         self._sockets = _Sockets(config)
 
     def _started(self) -> None:
@@ -80,8 +81,7 @@ class Supervisor(MirrorService):
 
     def _take_in_force(self, config: Config) -> None:
         """It can be used, so let all of them read it."""
-        if config.workers != self._config.workers:
-            self._log.warn("{key} has changed: that needs a restart", key="workers")
+        self._config = evolve(config, workers=self._config.workers)
         for child in self._all:
             child.signal(signal.SIGHUP)
 

@@ -78,6 +78,11 @@ class Seat:
         self.taken = words[LEASE + COUNTS : LEASE + 2 * COUNTS]
         self.clients = words[LEASE + 2 * COUNTS :]
 
+    def begin(self) -> None:
+        """No process of this mirror runs yet: leases are of a time that is over."""
+        self.lease[:] = memoryview(bytes(self.lease.nbytes)).cast("Q")
+        self.vacate()
+
     def vacate(self) -> None:
         """Who sat here is gone, and its connections with it."""
         self.clients[:] = memoryview(bytes(self.clients.nbytes)).cast("Q")

@@ -140,3 +140,13 @@ def disk_of(room: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_leases_are_not_of_another_time(path: Path) -> None:
+    """Who begins anew finds no lease, as the clock by which it lasts may be another."""
+    seat = Board(path).seats[1]
+    seat.lease[0], seat.lease[1] = 1000, 1 << 40
+    seat.counts[0], seat.taken[0] = 7, 5
+    seat.begin()
+    assert list(seat.lease) == [0] * len(seat.lease)
+    assert (seat.counts[0], seat.taken[0]) == (7, 5)

@@ -286,6 +286,21 @@ def test_sigterm_ends_all(mirror: Mirror, hub: LiveHub) -> None:
     assert not any(role_of(pid) for pid in others)
 
 
+def test_ctrl_c_ends_all_in_order(mirror: Mirror, hub: LiveHub) -> None:
+    """A terminal tells all of them at once, and yet a transfer that runs ends first."""
+    hub.faults.blobs.bytes_per_second = 12 * MIB
+    connection = mirror.connect(timeout=60)
+    connection.request("GET", PATH, headers=dict(login(mirror, REPOSITORY)))
+    response = connection.getresponse()
+    begun = response.read(MIB)
+
+    os.killpg(mirror.program.pid, signal.SIGINT)
+
+    assert begun + response.read() == CONTENT
+    connection.close()
+    assert mirror.program.wait() == 0
+
+
 def test_a_start_that_fails(start: MirrorStarter) -> None:
     """A port that is taken is one line, and the end with 1."""
     with socket.socket() as taken:

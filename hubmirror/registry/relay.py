@@ -188,9 +188,11 @@ class _Passing:
 
     def head(self) -> bytes:
         message, caller = self._message, self._request.channel.caller
-        named = b",".join(message.fields.get(b"connection", ())).lower().split(b",")
-        dropped = _HOP_BY_HOP.union(name.strip() for name in named)
-        fields = {name: values for name, values in message.fields.items() if name not in dropped}
+        # Not those that Connection names: both ends are one server, and a client must not be able
+        # to have dropped what a proxy says of it.
+        fields = {
+            name: values for name, values in message.fields.items() if name not in _HOP_BY_HOP
+        }
         fields.setdefault(b"host", [caller.local.encode("latin-1")])
         fields[CALLER] = [_written(caller)]
         if message.has_body:

@@ -91,6 +91,12 @@ class TestAsking:
         name = field.partition(":")[0].lower().encode()
         assert name not in worker.other.line.fields()
 
+    def test_what_a_proxy_says_is_not_dropped(self, worker: Worker) -> None:
+        """Though a client says that it is about its connection: both ends are one server."""
+        named = "Connection: keep-alive, X-Forwarded-For"
+        worker.get("/v2/", "X-Forwarded-For: 203.0.113.9", named)
+        assert worker.other.line.fields()[b"x-forwarded-for"] == [b"203.0.113.9"]
+
     @pytest.mark.parametrize("name", ["Hubmirror-Caller", "hubmirror-caller", "HUBMIRROR-CALLER"])
     def test_nobody_can_say_who_he_is(self, worker: Worker, name: str) -> None:
         """The worker alone tells it, once."""

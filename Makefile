@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEBIAN := sh tests/support/setup-debian.sh
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Much of what the tests do is to wait for other programs: one more than there are processors.
+PYTEST := $(BIN)/python -m pytest -n $(shell expr $$(nproc) + 1) --dist loadfile
 
 # What the tests and the benchmark drive: a program, and Debian's package of it.
 PROGRAMS := curl=curl openssl=openssl docker-registry=docker-registry \
@@ -25,14 +27,14 @@ demo: .venv/installed ## Pull an image through the mirror from an embedded Hub, 
 
 test: lint ## Lint, types, unit and integration tests (installs what they need)
 	@$(DEBIAN) $(PROGRAMS)
-	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	$(PYTEST) $(ARGS)
 
 ways: .venv/tools ## The suites of rights and quota, plain and TLS, each with one process and four
 	@$(DEBIAN) $(PROGRAMS)
-	ALL_WAYS=1 $(BIN)/python -m pytest -n auto --dist loadfile tests/integration/test_rights.py tests/integration/test_quota.py $(ARGS)
+	ALL_WAYS=1 $(PYTEST) tests/integration/test_rights.py tests/integration/test_quota.py $(ARGS)
 
 coverage: .venv/tools ## The unit tests, and what of the code they run, with a floor
-	$(BIN)/python -m pytest -n auto --dist loadfile --cov --ignore tests/integration $(ARGS)
+	$(PYTEST) --cov --ignore tests/integration $(ARGS)
 
 lint: .venv/tools ## Check style and types
 	$(BIN)/ruff check

@@ -83,6 +83,16 @@ class Seat:
         self.lease[:] = memoryview(bytes(self.lease.nbytes)).cast("Q")
         self.vacate()
 
+    @property
+    def is_occupied(self) -> bool:
+        """Whether a worker sits here."""
+        return bool(self.lease[-1])
+
+    def occupy(self) -> None:
+        """A worker sits here."""
+        self.lease[-1] = 1
+
     def vacate(self) -> None:
         """Who sat here is gone, and its connections with it."""
+        self.lease[-1] = 0
         self.clients[:] = memoryview(bytes(self.clients.nbytes)).cast("Q")

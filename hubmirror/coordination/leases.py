@@ -33,6 +33,7 @@ class Lease:
     """
 
     def __init__(self, seat: Seat, column: int, monotonic: Callable[[], float]) -> None:
+        seat.occupy()
         self.counts = seat.counts
         self._words = seat.lease
         self._column = column
@@ -78,16 +79,17 @@ class Leases:
         return total
 
     def renew(self, free: int) -> None:
-        """Lease so much of ``free`` to those who spend; leases of those who don't, end.
+        """Lease so much of ``free`` to all who are there, and more to who spends much.
 
-        To be called after ``collect``, some times a second.
+        Also to the idle: their next request may be for a large blob. To be called after
+        ``collect``, some times a second.
         """
         now = int(self._monotonic() * 1000)
-        busy = [seat for seat in self._seats if seat.has_moved()]
-        share = free // (SHARE * max(1, len(busy)))
+        present = [seat for seat in self._seats if seat.is_present]
+        share = free // (SHARE * max(1, len(present)))
         for seat in self._seats:
             seat.lapse(now)
-        for seat in busy:
+        for seat in present:
             seat.grant(share, now)
 
 
@@ -97,7 +99,7 @@ class _Leased:
     def __init__(self, seat: Seat, column: int) -> None:
         self._seat = seat
         self._column = column
-        self._moved = self._rate = 0
+        self._moved = 0
         self._wanted = seat.lease[WANTED]
 
     @property
@@ -115,12 +117,16 @@ class _Leased:
                 self._moved += counted - taken[column] if column == self._column else 0
                 taken[column] = counted
 
-    def has_moved(self) -> int:
+    @property
+    def is_present(self) -> bool:
+        """Whether a worker sits here."""
+        return self._seat.is_occupied
+
+    def _rate(self) -> int:
         """How much was spent or wanted since the last call."""
         wanted = self._seat.lease[WANTED]
         moved, self._moved = self._moved + wanted - self._wanted, 0
         self._wanted = wanted
-        self._rate = moved
         return moved
 
     def lapse(self, now: int) -> None:
@@ -130,7 +136,7 @@ class _Leased:
 
     def grant(self, share: int, now: int) -> None:
         words = self._seat.lease
-        more = min(share, max(LEAST, AHEAD * self._rate)) - self.outstanding
+        more = min(share, max(LEAST, AHEAD * self._rate())) - self.outstanding
         if more > 0 and self.outstanding + more >= LEAST:
             words[GRANTED] = max(words[GRANTED], self._seat.taken[self._column]) + more
         if share >= LEAST and self.outstanding:

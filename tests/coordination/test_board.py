@@ -113,7 +113,9 @@ def test_who_leaves_a_seat_takes_its_connections_alone(path: Path) -> None:
         part[0] = part[-1] = 1
     seat.vacate()
     assert not any(seat.clients)
-    assert all(part[0] and part[-1] for part in (seat.lease, seat.counts, seat.taken))
+    assert not seat.is_occupied
+    assert seat.lease[0]
+    assert all(part[0] and part[-1] for part in (seat.counts, seat.taken))
     assert neighbour.clients[0] == neighbour.clients[-1] == 1
 
 

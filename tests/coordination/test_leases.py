@@ -73,6 +73,10 @@ class Scene:
         """A new process, over the same board."""
         self.keeper = self._new_keeper()
 
+    def leave(self, worker: int) -> None:
+        """A worker is gone."""
+        Board(self.path).seats[worker + 1].vacate()
+
     def restart_worker(self, worker: int) -> None:
         """A new process in the same seat."""
         self.workers[worker] = self._new_worker(worker + 1)
@@ -99,13 +103,22 @@ class TestWorker:
         assert scene.spend(0) == 0
         assert scene.collect() == 0
 
-    def test_who_wanted_gets_some(self, scene: Scene) -> None:
-        """At the keeper's next round; who did not, gets none."""
-        scene.spend(0)
+    def test_who_is_there_gets_some(self, scene: Scene) -> None:
+        """At the keeper's next round, the idle too: but nobody for whom no worker is there."""
+        scene.leave(2)
         scene.renew()
         assert scene.workers[0].is_open()
         assert scene.spend(0, 10) == 10
-        assert not scene.workers[1].is_open()
+        assert scene.workers[1].is_open()
+        assert not scene.workers[2].is_open()
+
+    def test_who_spends_much_gets_more(self, scene: Scene) -> None:
+        """As it is likely to go on."""
+        scene.renew()
+        assert scene.spend(0, PLENTY) == LEAST
+        scene.renew()
+        assert scene.spend(0, PLENTY) > 4 * LEAST
+        assert scene.spend(1, PLENTY) == LEAST
 
     def test_looking_spends_nothing(self, scene: Scene) -> None:
         """However often."""
@@ -208,8 +221,10 @@ class TestKeeper:
         assert crowd.keeper.outstanding == 0
 
     def test_takes_back_what_is_not_used(self, scene: Scene) -> None:
-        """Some time after the lease is over: a worker may have looked at the clock just before."""
+        """Some time after who had it is gone, as it may have looked at the clock just before."""
         scene.lease()
+        for worker in range(3):
+            scene.leave(worker)
         scene.clock.advance(LAPSED - 0.1)
         scene.renew()
         assert scene.keeper.outstanding > 0
@@ -222,7 +237,9 @@ class TestKeeper:
         """What it had spent is collected, the rest is free again when its lease has lapsed."""
         scene.lease()
         assert scene.spend(0, 10) == 10
-        for _ in range(20):  # the others are alive
+        scene.leave(0)
+        scene.leave(2)
+        for _ in range(20):  # the other is alive
             scene.clock.advance(0.1)
             scene.spend(1)
             scene.renew()
@@ -246,11 +263,11 @@ class TestKeeper:
         assert scene.collect() == 0
 
     def test_what_was_wanted_of_the_last_one_is_not_wanted_of_the_next(self, scene: Scene) -> None:
-        """It leases to those who ask it."""
-        scene.spend(0, 10)
+        """It leases as much as to anybody."""
+        scene.spend(0, 100)
         scene.restart_keeper()
         scene.renew()
-        assert scene.keeper.outstanding == 0
+        assert scene.keeper.outstanding == 3 * LEAST
 
 
 ACTIONS = st.one_of(
@@ -287,8 +304,8 @@ def test_never_more_is_spent_than_may_be(limit: int, actions: list[tuple[str, in
             assert scene.free >= 0
         scene.collect()
         assert scene.collected == scene.spent
-        scene.clock.advance(LAPSED)
-        scene.renew()  # of who has wanted since
+        for worker in range(3):
+            scene.leave(worker)
         scene.clock.advance(LAPSED)
         scene.renew()
         assert scene.keeper.outstanding == 0

@@ -162,9 +162,13 @@ class Way:
 
 #: The ways that a module's tests go one by one, where it says ``EACH_WAY = True``: each transport,
 #: one process and several; with ``ALL_WAYS`` in the environment, each with each.
-WAYS = {"plain": Way(), "tls-workers": Way(is_secure=True, workers=4)}
+WAYS = {"plain": Way(), "tls-workers": Way(is_secure=True, workers=2)}
 if "ALL_WAYS" in os.environ:
-    WAYS |= {"tls": Way(is_secure=True), "plain-workers": Way(workers=4)}
+    WAYS |= {
+        "tls": Way(is_secure=True),
+        "plain-4": Way(workers=4),
+        "tls-4": Way(is_secure=True, workers=4),
+    }
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

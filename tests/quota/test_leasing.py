@@ -60,6 +60,13 @@ class Scene:
             self.workers[worker].is_open()
         self.quota.lease()
 
+    def all_leave(self) -> None:
+        """No worker is there any more, and what they held is free again."""
+        for seat in self.board.seats:
+            seat.vacate()
+        self.now += LAPSED
+        self.quota.lease()
+
     def restart(self) -> None:
         """A new keeper, which finds what the last one has left."""
         self.quota.settle()
@@ -219,9 +226,7 @@ def test_over_midnight(tmp_path: Path) -> None:
     assert scene.ledger.used(TODAY) == 22
     scene.spend(0, 3)
     assert scene.quota.day().used == scene.quota.minute().used == 3
-    for _ in range(2):  # what was leased in the first to those who had just spent
-        scene.now += LAPSED
-        scene.quota.lease()
+    scene.all_leave()
     assert scene.ask(20_000) == 10_000 - 3
 
 
@@ -322,7 +327,5 @@ def test_the_day_is_exact_in_any_order(
             scene.restart()
         assert let_through <= limit
     assert scene.quota.day().used == let_through
-    for _ in range(2):
-        scene.now += LAPSED
-        scene.quota.lease()
+    scene.all_leave()
     assert scene.ask(limit + 1) == limit - let_through

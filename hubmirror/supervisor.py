@@ -83,7 +83,7 @@ class Supervisor(MirrorService):
         """It can be used, so let all of them read it."""
         self._config = evolve(config, workers=self._config.workers)
         for child in self._all:
-            child.signal(signal.SIGHUP)
+            child.ready.addCallback(child.hang_up)
 
     def _cut(self) -> None:
         for child in self._all:
@@ -105,20 +105,18 @@ class Supervisor(MirrorService):
         self._keeper.ready.addCallback(self._keeper_serves)
         return self._keeper
 
-    def _keeper_serves(self, is_ready: bool) -> None:
+    def _keeper_serves(self, is_ready: bool) -> bool:
         """Now it is known that the mirror can be, and there is a certificate."""
         if is_ready and not self._has_served and not self._is_ending:
             self._has_served = True
-            for number in range(self._config.workers):
-                self._begin_worker(number)
+            self._workers = [self._begin_worker(one) for one in range(self._config.workers)]
+        return is_ready
 
     def _begin_worker(self, number: int) -> _Child:
         taken = {child.place.seat for child in self._all}
         seat = next(n for n in range(1, len(self._board.seats)) if n not in taken)
         http, https = self._sockets.of_worker(number)
-        child = self._begin(Place(WORKER, seat, http=http, https=https), number)
-        self._workers.append(child)
-        return child
+        return self._begin(Place(WORKER, seat, http=http, https=https), number)
 
     def _begin(self, place: Place, number: int) -> _Child:
         child = _Child(place, number, self._reactor, self._ended)
@@ -142,12 +140,14 @@ class Supervisor(MirrorService):
         self._reactor.callLater(self._pause(child), self._replace, child)
 
     def _replace(self, child: _Child) -> None:
+        """Unless another has taken its place meanwhile."""
         if self._is_ending:
             return
-        if child.place.role == KEEPER:
+        numbers = [one.number for one in self._workers]
+        if child is self._keeper:
             self._begin_keeper()
-        else:
-            self._begin_worker(child.number)
+        elif child.place.role == WORKER and child.number not in numbers:
+            self._workers.append(self._begin_worker(child.number))
 
     def _pause(self, child: _Child) -> float:
         """Nothing for who has served for a while; longer and longer for who can't."""
@@ -179,13 +179,14 @@ class Supervisor(MirrorService):
     async def _roll(self) -> None:
         """One after the other: the new one serves before the old one stops to."""
         self._log.info("all processes are being replaced, one by one")
-        for old in list(self._workers):
-            new = self._begin_worker(old.number)
+        for number in range(self._config.workers):
+            new = self._begin_worker(number)
             if not await new.ready:
                 self._log.error("a new worker did not start: the old ones go on")
                 return
-            self._workers.remove(old)
-            await old.end(self._patience)
+            old = [one for one in self._workers if one.number == number]
+            self._workers = [one for one in self._workers if one not in old] + [new]
+            await gatherResults([one.end(self._patience) for one in old])
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
             await keeper.end(self._patience)
@@ -240,6 +241,12 @@ class _Child(ProcessProtocol):
     def seconds(self) -> float:
         """How long it has been there."""
         return float(self._reactor.seconds() - self._began)
+
+    def hang_up(self, is_ready: bool) -> bool:
+        """Have it read its configuration again, if it is there: before, that would end it."""
+        if is_ready:
+            self.signal(signal.SIGHUP)
+        return is_ready
 
     def signal(self, number: int) -> None:
         """Send it a signal, if it is there."""

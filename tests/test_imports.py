@@ -70,7 +70,6 @@ UNTESTED = {
     "hubmirror/keeper.py": "a process of its own, in tests/integration/test_workers.py",
     "hubmirror/registry/at_hand.py": "seen through the workers",
     "hubmirror/service.py": "seen through the daemon",
-    "hubmirror/supervisor.py": "starts processes, in tests/integration/test_workers.py",
     "hubmirror/worker.py": "a process of its own, in tests/integration/test_workers.py",
     "hubmirror/monitoring.py": "put together in test_tap.py, and seen through the daemon",
     "hubmirror/control/channel.py": "seen through the site",

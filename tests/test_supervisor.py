@@ -260,6 +260,19 @@ def test_an_old_one_that_dies_meanwhile_is_replaced_once(scene: Scene) -> None:
     assert new in scene.workers
 
 
+def test_one_that_waits_for_its_start_is_not_missed_any_more(scene: Scene) -> None:
+    """As another has taken its place meanwhile."""
+    scene.serve()
+    old, other = scene.workers
+    os.kill(os.getpid(), signal.SIGUSR2)
+    new = scene.workers[-1]
+    old.end(9)
+    new.serve()
+    scene.reactor.advance(60)
+    other.end()
+    assert len([one for one in scene.workers if one.place.http == new.place.http]) == 1
+
+
 def test_the_keeper_ends_after_the_workers(scene: Scene) -> None:
     """Their last requests go through it."""
     scene.serve()

@@ -157,6 +157,9 @@ class Way:
             found[found.index("--http")] = "--https"
             key = certificate.with_suffix(".key")
             found += ["--http", "off", "--certificate", certificate, "--private-key", key]
+        if self.workers > 1 and "--config" not in found:
+            # With the default of a thousand the keeper would answer all, and workers nothing.
+            found += ["--quota-minute", "0"]
         return [*found, "--workers", str(self.workers)]
 
 

@@ -17,7 +17,6 @@ from hubmirror.cache.looked_at import LookedAtFile
 from hubmirror.cache.memory import Memory, RememberingBlobs, RememberingIndex
 from hubmirror.config import Config
 from hubmirror.coordination.board import Board, Seat
-from hubmirror.coordination.leases import Lease
 from hubmirror.coordination.marks import Marks
 from hubmirror.coordination.versions import BoardVersions
 from hubmirror.mirror.arrivals import Arrivals
@@ -32,7 +31,7 @@ from hubmirror.mirror.prefetch import Prefetch
 from hubmirror.mirror.rights import Rights
 from hubmirror.mirror.tags import Tags, TagTimes
 from hubmirror.monitor.latency import WORDS, Latency
-from hubmirror.quota.counters import ADMITTED, WIDTH
+from hubmirror.quota.counters import WIDTH
 from hubmirror.quota.leased import LeasedQuota
 from hubmirror.registry.at_hand import ApiAtHand
 from hubmirror.registry.paths import PathGrammar
@@ -87,15 +86,14 @@ class Shelves:
 def compose_front(
     reactor: Any,
     now: Callable[[], float],
-    monotonic: Callable[[], float],
     config: Config,
     shelves: Shelves,
     board: Board,
     seat: Seat,
+    quota: LeasedQuota,
     relay: Relay,
-) -> tuple[Served, LeasedQuota]:
-    """What ``config`` lets this worker answer, the rest by ``relay``; and what it spends."""
-    quota = LeasedQuota(Lease(seat, ADMITTED, monotonic), NotAtHand)
+) -> Served:
+    """What ``config`` lets this worker answer out of ``quota``, and the rest by ``relay``."""
     mirror = _mirror(reactor, now, config, shelves, board, quota)
     bodies = Bodies(lambda *what: deferToThreadPool(reactor, shelves.pools.disk, os.pread, *what))
     grammar = PathGrammar(registry_name(config), config.uses_library_prefix)
@@ -103,8 +101,7 @@ def compose_front(
     api = ApiAtHand(mirror, bodies, grammar, took, relay)
     elsewhere = RelayResource(relay)
     root = Root({b"v2": api}, otherwise=elsewhere)
-    served = Served(root, Root({}, otherwise=elsewhere), limits_of(config), frontage_of(config))
-    return served, quota
+    return Served(root, Root({}, otherwise=elsewhere), limits_of(config), frontage_of(config))
 
 
 def _mirror(

@@ -15,7 +15,17 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-__all__ = ["BOARD", "KEEPER", "LOCAL_SOCKET", "READY", "WORKER", "Parent", "Place", "local_path"]
+__all__ = [
+    "BOARD",
+    "KEEPER",
+    "LOCAL_SOCKET",
+    "READY",
+    "WORKER",
+    "Parent",
+    "Place",
+    "local_path",
+    "sockets",
+]
 
 KEEPER: Final = "keeper"
 WORKER: Final = "worker"

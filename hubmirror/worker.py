@@ -11,12 +11,15 @@ from twisted.internet.endpoints import UNIXClientEndpoint
 from hubmirror.config import Config
 from hubmirror.coordination.board import Board
 from hubmirror.coordination.connections import BoardConnections
+from hubmirror.coordination.leases import Lease
 from hubmirror.errors import RegistryError
 from hubmirror.front import SHED, Shelves, compose_front
 from hubmirror.https import Https
 from hubmirror.listeners import Listeners
+from hubmirror.mirror.elsewhere import NotAtHand
 from hubmirror.options import Options
 from hubmirror.processes import Parent, Place, local_path, sockets
+from hubmirror.quota.counters import ADMITTED
 from hubmirror.quota.leased import LeasedQuota
 from hubmirror.registry.relay import Relay
 from hubmirror.reports import written
@@ -40,7 +43,7 @@ class Worker(MirrorService):
         self._place = place
         self._board = board
         self._seat = board.seats[place.seat]
-        self._quota: LeasedQuota | None = None
+        self._quota = LeasedQuota(Lease(self._seat, ADMITTED, time.monotonic), NotAtHand)
         self._shed = 0
 
     def stopService(self) -> Deferred[None]:
@@ -50,7 +53,6 @@ class Worker(MirrorService):
 
     def _open(self) -> None:
         config, reactor, place = self._config, self._reactor, self._place
-        self._seat.vacate()
         endpoint = UNIXClientEndpoint(reactor, local_path(config.data))
         self._relay = Relay(reactor, endpoint)
         self._shelves = Shelves.over(
@@ -75,18 +77,16 @@ class Worker(MirrorService):
         self._place.say_ready()
 
     def _composed(self, config: Config) -> Served:
-        served, quota = compose_front(
+        return compose_front(
             self._reactor,
             time.time,
-            time.monotonic,
             config,
             self._shelves,
             self._board,
             self._seat,
+            self._quota,
             self._relay,
         )
-        self._last, self._quota = self._quota, quota
-        return served
 
     def _take_in_force(self, config: Config) -> None:
         if self._https is not None:
@@ -102,8 +102,7 @@ class Worker(MirrorService):
         shed = self._sites.shed
         self._seat.counts[SHED] += shed - self._shed
         self._shed = shed
-        quotas = [quota for quota in (self._last, self._quota) if quota is not None]
-        spendings = [one for quota in quotas for one in quota.take()]
+        spendings = self._quota.take()
         touched = self._shelves.rows.take_touched()
         if not spendings and not touched:
             return

@@ -76,7 +76,7 @@ class Relay:
         reporting = _Reporting(data)
         try:
             await self._persist(reporting)
-        except _Lost as error:
+        except (_Lost, _OtherContent) as error:
             raise _starting() from error
         if reporting.status != 204:
             raise RegistryError(f"a report was answered with {reporting.status}")

@@ -16,15 +16,16 @@ from hubmirror.cache.memory import Memory, RememberingBlobs, RememberingIndex
 from hubmirror.config import load
 from hubmirror.coordination.board import Board
 from hubmirror.coordination.flights import IFlights
-from hubmirror.coordination.leases import Leases
+from hubmirror.coordination.leases import Lease, Leases
 from hubmirror.coordination.marks import Marks
 from hubmirror.fetching.fetch import IFetcher
 from hubmirror.front import Shelves, compose_front
-from hubmirror.mirror.elsewhere import Elsewhere
+from hubmirror.mirror.elsewhere import Elsewhere, NotAtHand
 from hubmirror.mirror.origin import IOrigin
 from hubmirror.mirror.outage import IDoorway
 from hubmirror.mirror.patience import IPatience
 from hubmirror.quota.counters import ADMITTED
+from hubmirror.quota.leased import LeasedQuota
 from hubmirror.registry.relay import Relay
 from hubmirror.registry.site import MirrorSite
 from hubmirror.storage import Pools
@@ -54,14 +55,15 @@ class Front:
         self.leases = Leases(self.board, ADMITTED, clock.seconds)
         self.other = Other(clock)
         flags = {"data": str(folder), **settings}  # the edge calls its upstream docker.io
-        served, self.quota = compose_front(
+        self.quota = LeasedQuota(Lease(self.seat, ADMITTED, clock.seconds), NotAtHand)
+        served = compose_front(
             clock,
             self.edge.now,
-            clock.seconds,
             load(flags, {}).config,
             _shelves(clock, folder, self.edge),
             self.board,
             self.seat,
+            self.quota,
             Relay(clock, self.other),
         )
         self.site = MirrorSite(

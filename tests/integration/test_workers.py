@@ -250,8 +250,11 @@ def test_a_clients_connections_over_all(start: MirrorStarter, hub: LiveHub) -> N
     limit = ("--max-connections-per-client", "6")
     mirror = start("serve", *HTTP, *hub.upstream, "--workers", "3", *limit)
     wait_until(lambda: len(pids(mirror, WORKER)) == 3, "all workers are there")
-    held = [socket.create_connection(("127.0.0.1", mirror.port)) for _ in range(6)]
+    held = [mirror.connect() for _ in range(6)]
     try:
+        for one in held:  # answered: so it was accepted, and no time-out of a first request ends it
+            one.request("GET", "/healthz")
+            assert one.getresponse().read()
         wait_until(lambda: mirror.ask("/healthz").status == 429, "the seventh is refused")
     finally:
         for one in held:

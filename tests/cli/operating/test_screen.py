@@ -8,6 +8,8 @@ import os
 import pty
 import struct
 import termios
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import NoReturn, TextIO
 
 import pytest
@@ -38,10 +40,17 @@ def drawn(rows: int, columns: int, lines: list[str]) -> str:
     stream = os.fdopen(theirs, "w")
     with pytest.raises(KeyboardInterrupt):
         draw_and_interrupt(stream, lines)
-    written = os.read(ours, 65536).decode()
     stream.close()
+    written = b"".join(until_closed(ours))
     os.close(ours)
-    return written.replace("\r\n", "\n")
+    return written.decode().replace("\r\n", "\n")
+
+
+def until_closed(terminal: int) -> Iterator[bytes]:
+    """All that was written to it. It comes in parts, whatever was flushed at once."""
+    with suppress(OSError):
+        while part := os.read(terminal, 65536):
+            yield part
 
 
 def test_a_screen() -> None:

@@ -42,6 +42,8 @@ ORPHANS: Final = 5.0
 #: How long beyond ``shutdown_grace`` a process may take to end, in seconds.
 OVERTIME: Final = 10.0
 
+_SHELL: Final = "/bin/sh"
+
 
 class Supervisor(MirrorService):
     """``start(protocol, place)`` starts a process: see ``spawn``."""
@@ -209,13 +211,16 @@ class Supervisor(MirrorService):
 
 
 def spawn(reactor: Any, options: Options, protocol: ProcessProtocol, place: Place) -> Any:
-    """Start a process of the same program, with the same arguments, at ``place``."""
+    """Start a process of the same program, with the same arguments, at ``place``.
+
+    A terminal sends Ctrl-C to all processes: until this one can heed it, it ignores it.
+    """
     numbers = {fd: READY + 1 + n for n, fd in enumerate(place.descriptors())}
-    arguments = [sys.executable, "-m", "hubmirror", "serve", *options.arguments]
+    program = [sys.executable, "-m", "hubmirror", "serve", *options.arguments]
     return reactor.spawnProcess(
         protocol,
-        sys.executable,
-        arguments,
+        _SHELL,
+        [_SHELL, "-c", "trap '' INT; exec \"$@\"", _SHELL, *program],
         {**os.environ, **place.renumbered(numbers).environment()},
         str(options.folder),
         childFDs={0: "w", 1: 1, 2: 2, READY: "r", **{n: fd for fd, n in numbers.items()}},

@@ -304,6 +304,17 @@ def test_ctrl_c_ends_all_in_order(mirror: Mirror, hub: LiveHub) -> None:
     assert mirror.program.wait() == 0
 
 
+def test_ctrl_c_while_a_worker_starts(mirror: Mirror) -> None:
+    """It reaches a process that can't heed it yet, which then ends as quietly as the others."""
+    before = pids(mirror, WORKER)
+    os.kill(min(before), signal.SIGKILL)
+    wait_until(lambda: pids(mirror, WORKER) - before, "another worker takes its place")
+
+    os.killpg(mirror.program.pid, signal.SIGINT)
+
+    assert mirror.program.wait() == 0
+
+
 def test_a_start_that_fails(start: MirrorStarter) -> None:
     """A port that is taken is one line, and the end with 1."""
     with socket.socket() as taken:

@@ -10,6 +10,8 @@ from typing import Any, Final
 from attrs import frozen
 from twisted.internet.threads import deferToThreadPool
 
+from hubmirror.access.gate import IAccess
+from hubmirror.admission import compose_access
 from hubmirror.cache.blobs import FileBlobStore
 from hubmirror.cache.files import Files
 from hubmirror.cache.index import SQLiteIndex
@@ -37,7 +39,7 @@ from hubmirror.registry.at_hand import ApiAtHand
 from hubmirror.registry.paths import PathGrammar
 from hubmirror.registry.relay import Relay, RelayResource
 from hubmirror.registry.root import Root
-from hubmirror.sites import Served, frontage_of, limits_of, registry_name
+from hubmirror.sites import Served, frontage_of, limits_of, names_of, registry_name
 from hubmirror.storage import Pools
 from hubmirror.tokens.grants import Grants
 from hubmirror.tokens.holders import MarkedHolders
@@ -94,7 +96,8 @@ def compose_front(
     relay: Relay,
 ) -> Served:
     """What ``config`` lets this worker answer out of ``quota``, and the rest by ``relay``."""
-    mirror = _mirror(reactor, now, config, shelves, board, quota)
+    access = compose_access(config, names_of(config))
+    mirror = _mirror(reactor, now, config, shelves, board, quota, access)
     bodies = Bodies(lambda *what: deferToThreadPool(reactor, shelves.pools.disk, os.pread, *what))
     grammar = PathGrammar(registry_name(config), config.uses_library_prefix)
     took = Latency(seat.counts[WIDTH : WIDTH + WORDS]).observe
@@ -111,9 +114,10 @@ def _mirror(
     shelves: Shelves,
     board: Board,
     quota: LeasedQuota,
+    access: IAccess,
 ) -> Mirror:
     """As ``compose_policy``'s, of what answers at once; rights are the same code."""
-    elsewhere, is_account = Elsewhere(), config.auth == "mirror"
+    elsewhere, is_account = Elsewhere(), config.pulls_as_itself
     index = ForgivingIndex(shelves.index)
     arrivals = Arrivals(index, now)
     rights = Rights(
@@ -141,6 +145,7 @@ def _mirror(
         Prefetch(index, blobs.bring, elsewhere, reactor, is_on=False),
         keeps=config.cache,
         is_account=is_account,
+        access=access,
     )
 
 

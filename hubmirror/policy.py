@@ -7,6 +7,7 @@ from collections.abc import Callable
 from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 
+from hubmirror.access.gate import IAccess, OpenAccess
 from hubmirror.config import Config
 from hubmirror.coordination.flights import Flights
 from hubmirror.coordination.marks import Marks
@@ -67,16 +68,18 @@ def compose_policy(
     client: UpstreamClient,
     registry: RemoteRegistry,
     marks: Marks | None = None,
+    access: IAccess | None = None,
 ) -> Policy:
     """The policy that ``config`` describes, over what ``storage`` keeps and one upstream.
 
-    ``now`` is the wall clock, in seconds since the epoch; ``marks`` are for other processes.
+    ``now`` is the wall clock, in seconds since the epoch; ``marks`` are for other processes;
+    without ``access`` everybody may use it.
     """
     flights, index = Flights(), ForgivingIndex(storage.index)
     patience = Patience(clock, config.patience)
     grants = Grants(now, config.right_ttl)
     issuer = Issuer(config.data / "token.key", now)
-    is_account = config.auth == "mirror"
+    is_account = config.pulls_as_itself
     login = config.upstream_login if is_account else None
     own = OwnTokens(client, registry, login, flights=flights, clock=clock, now=now)
     origin = Origin(registry, own, issuer, grants, is_account=is_account)
@@ -121,6 +124,7 @@ def compose_policy(
         prefetch,
         keeps=config.cache,
         is_account=is_account,
+        access=access or OpenAccess(),
     )
     return Policy(mirror, own, patience, issuer)
 

@@ -10,6 +10,7 @@ from attrs import frozen
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.web.resource import IResource, Resource
 
+from hubmirror.access.names import Names
 from hubmirror.config import Config
 from hubmirror.coordination.connections import IConnections
 from hubmirror.registry.channel import Limits
@@ -17,7 +18,7 @@ from hubmirror.registry.relayed import RelayedSite
 from hubmirror.registry.site import Frontage, MirrorSite
 from hubmirror.transport.descriptors import connections_within, raise_limit
 
-__all__ = ["Served", "Sites", "frontage_of", "limits_of", "registry_name"]
+__all__ = ["Served", "Sites", "frontage_of", "limits_of", "names_of", "registry_name"]
 
 
 @frozen
@@ -94,3 +95,8 @@ def frontage_of(config: Config) -> Frontage:
 def registry_name(config: Config) -> str:
     """The name by which images of the upstream are known: Docker Hub's is ``docker.io``."""
     return "docker.io" if config.is_docker_hub else urlsplit(config.upstream).netloc
+
+
+def names_of(config: Config) -> Names:
+    """How clients write the names of repositories in the scopes of tokens."""
+    return Names(registry_name(config), config.uses_library_prefix)

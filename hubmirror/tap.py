@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.web.client import HTTPConnectionPool
 
+from hubmirror.admission import compose_access
 from hubmirror.cache.image_names import ImageNames
 from hubmirror.cache.threads import Threads
 from hubmirror.config import Config
@@ -38,7 +39,7 @@ from hubmirror.quota.tally import Tally
 from hubmirror.registry.api import Api, Token
 from hubmirror.registry.paths import PathGrammar
 from hubmirror.registry.root import Root
-from hubmirror.sites import Served, frontage_of, limits_of, registry_name
+from hubmirror.sites import Served, frontage_of, limits_of, names_of, registry_name
 from hubmirror.storage import Pools, Room, Storage
 from hubmirror.supervisor import Supervisor, spawn
 from hubmirror.transport.bodies import Bodies
@@ -123,12 +124,15 @@ def compose(
     breaker = Breaker(reactor)
     client, pool = _upstream_client(reactor, config, breaker, quota.tally)
     registry = RemoteRegistry(client, config.upstream)
-    policy = compose_policy(reactor, time.time, config, quota, storage, client, registry, marks)
+    access = compose_access(config, names_of(config))
+    policy = compose_policy(
+        reactor, time.time, config, quota, storage, client, registry, marks, access
+    )
     disk = storage.pools.disk
     bodies = Bodies(lambda *what: deferToThreadPool(reactor, disk, os.pread, *what))
     grammar = PathGrammar(registry_name(config), config.uses_library_prefix)
     frontage = frontage_of(config)
-    login = policy.own.status if config.auth == "mirror" else None
+    login = policy.own.status if config.pulls_as_itself else None
     monitor = compose_monitor(
         reactor, time.time, config, quota, storage, breaker, login, frontage, vitals
     )

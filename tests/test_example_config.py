@@ -50,12 +50,13 @@ def loaded(folder: Path, text: str) -> Config:
 
 
 def test_the_tables_in_the_comments_of_the_example_load(tmp_path: Path) -> None:
-    """They stand there indented; each is one that the quota takes."""
+    """They stand there indented; each is one that the quota or the gate takes."""
     text = EXAMPLE.read_text(encoding="utf-8")
     tables = re.findall(r"(?m)^#   (\[.+\]\n(?:#   .+\n)+)", text)
     config = loaded(tmp_path, re.sub(r"(?m)^#   ", "", "".join(tables)))
     assert set(config.networks) == {"ci", "production"}
     assert config.quota_client == (ClientLimits("ci", None, 20000, 300, 200 * 2**30, 5 * 2**30),)
+    assert [rule.action for rule in config.access_rule] == ["block"]
     assert config.quota_reserve == (Reserve(20, ("production",), ("release-bot",)),)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from attrs import evolve
 
+from hubmirror.config.access_settings import ACCESS_SETTINGS
 from hubmirror.config.addresses import (
     hosts_and_networks,
     listen_addresses,
@@ -101,6 +102,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     *QUOTA_SETTINGS,
     *MONITOR_SETTINGS,
+    *ACCESS_SETTINGS,
     Setting(
         "trusted_proxies",
         networks,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
+from hubmirror.access.gate import IAccess, OpenAccess
+from hubmirror.access.refusals import Unauthorized
 from hubmirror.errors import RegistryError
 from hubmirror.mirror.blobs import Blobs
 from hubmirror.mirror.kept import passed_on
@@ -62,10 +64,18 @@ class Mirror:
     prefetch: Prefetch
     keeps: bool = True
     is_account: bool = False
+    access: IAccess = field(factory=OpenAccess)
 
     def admit(self, question: Question) -> Charge:
-        """Count ``question``: for who tells the charge what was sent, after the ``answer``."""
-        return self.quota.admit(question, self.holders.user_of(question.credential))
+        """Count ``question``: for who tells the charge what was sent, after the ``answer``.
+
+        What the rules of this mirror refuse at once spends nothing.
+        """
+        refusal = self.access.objection(question)
+        if refusal is not None:
+            return self.quota.refuse(question, refusal)
+        user = self.access.user_of(question) or self.holders.user_of(question.credential)
+        return self.quota.admit(question, user)
 
     async def answer(self, question: Question, charge: Charge | None = None) -> Answer:
         """The answer to ``question``; cancelling it ends what only this client wanted."""
@@ -76,7 +86,7 @@ class Mirror:
             outcome = _outcome_of(answer)
             return answer
         except RegistryError as error:
-            if error.status in REFUSALS:
+            if error.status in (*REFUSALS, Unauthorized.status):
                 outcome = Outcome.REFUSED
             raise
         finally:
@@ -84,6 +94,7 @@ class Mirror:
 
     async def _decided(self, question: Question, charge: Charge) -> Answer:
         way = self._way_upstream(charge)
+        await self.access.decide(question)
         match question.subject:
             case ManifestRequest() | BlobRequest() | TagsRequest() | ReferrersRequest() if (
                 self.keeps

@@ -19,6 +19,8 @@ from twisted.python.failure import Failure
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
+from hubmirror.access.names import Names
+from hubmirror.admission import compose_access
 from hubmirror.cache.memory import Memory, RememberingBlobs, RememberingIndex
 from hubmirror.config import load
 from hubmirror.fetching.fetch import FetchLimits
@@ -175,7 +177,14 @@ class Edge:
         if remembers:
             _remember(self.storage)
         policy = compose_policy(
-            self.clock, self.now, config, self.quota, self.storage, client, registry
+            self.clock,
+            self.now,
+            config,
+            self.quota,
+            self.storage,
+            client,
+            registry,
+            access=compose_access(config, Names("docker.io", library_prefix)),
         )
         self.mirror = policy.mirror
         grammar = PathGrammar("docker.io", library_prefix)

@@ -11,7 +11,7 @@ from attrs import frozen
 from twisted.internet.threads import deferToThreadPool
 
 from hubmirror.access.gate import IAccess
-from hubmirror.admission import compose_access
+from hubmirror.admission import compose_gate
 from hubmirror.cache.blobs import FileBlobStore
 from hubmirror.cache.files import Files
 from hubmirror.cache.index import SQLiteIndex
@@ -96,7 +96,7 @@ def compose_front(
     relay: Relay,
 ) -> Served:
     """What ``config`` lets this worker answer out of ``quota``, and the rest by ``relay``."""
-    access = compose_access(config, names_of(config))
+    access = compose_gate(config, names_of(config), now, reactor.seconds, NotAtHand)
     mirror = _mirror(reactor, now, config, shelves, board, quota, access)
     bodies = Bodies(lambda *what: deferToThreadPool(reactor, shelves.pools.disk, os.pread, *what))
     grammar = PathGrammar(registry_name(config), config.uses_library_prefix)

@@ -7,18 +7,20 @@ from collections.abc import Callable
 from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 
-from hubmirror.access.gate import IAccess, OpenAccess
+from hubmirror.access.gate import OpenAccess
+from hubmirror.admission import Admission
 from hubmirror.config import Config
 from hubmirror.coordination.flights import Flights
 from hubmirror.coordination.marks import Marks
 from hubmirror.mirror.blobs import Blobs, RemoteBlobs
 from hubmirror.mirror.forgiving import ForgivingIndex
+from hubmirror.mirror.guarded import GuardedDoorway
 from hubmirror.mirror.listings import Listings
 from hubmirror.mirror.manifests import Manifests
 from hubmirror.mirror.mirror import Mirror
 from hubmirror.mirror.negatives import Negatives
 from hubmirror.mirror.origin import IOrigin, Origin
-from hubmirror.mirror.outage import Doorway
+from hubmirror.mirror.outage import Doorway, IDoorway
 from hubmirror.mirror.patience import Patience
 from hubmirror.mirror.prefetch import Prefetch
 from hubmirror.mirror.rights import Rights
@@ -68,12 +70,12 @@ def compose_policy(
     client: UpstreamClient,
     registry: RemoteRegistry,
     marks: Marks | None = None,
-    access: IAccess | None = None,
+    admission: Admission | None = None,
 ) -> Policy:
     """The policy that ``config`` describes, over what ``storage`` keeps and one upstream.
 
     ``now`` is the wall clock, in seconds since the epoch; ``marks`` are for other processes;
-    without ``access`` everybody may use it.
+    without ``admission`` everybody may use it.
     """
     flights, index = Flights(), ForgivingIndex(storage.index)
     patience = Patience(clock, config.patience)
@@ -111,11 +113,14 @@ def compose_policy(
     )
     holders = Holders(now, marks=marks)
     tokens = TokenProxy(client, registry, holders, library_prefix=config.uses_library_prefix)
+    doorway: IDoorway = Doorway(tokens, issuer, patience, index, is_open_mirror=is_account)
+    if admission is not None and admission.office is not None:
+        doorway = GuardedDoorway(admission.office)
     mirror = Mirror(
         quota,
         holders,
         origin,
-        Doorway(tokens, issuer, patience, index, is_open_mirror=is_account),
+        doorway,
         manifests,
         Tags(index, manifests, rights, flights, patience, now, times),
         blobs,
@@ -124,7 +129,7 @@ def compose_policy(
         prefetch,
         keeps=config.cache,
         is_account=is_account,
-        access=access or OpenAccess(),
+        access=OpenAccess() if admission is None else admission.access,
     )
     return Policy(mirror, own, patience, issuer)
 

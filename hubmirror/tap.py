@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.web.client import HTTPConnectionPool
 
-from hubmirror.admission import compose_access
+from hubmirror.admission import PasswordThreads, compose_admission
 from hubmirror.cache.image_names import ImageNames
 from hubmirror.cache.threads import Threads
 from hubmirror.config import Config
@@ -124,9 +124,10 @@ def compose(
     breaker = Breaker(reactor)
     client, pool = _upstream_client(reactor, config, breaker, quota.tally)
     registry = RemoteRegistry(client, config.upstream)
-    access = compose_access(config, names_of(config))
+    looks = PasswordThreads(reactor)
+    admission = compose_admission(config, names_of(config), time.time, reactor.seconds, looks.run)
     policy = compose_policy(
-        reactor, time.time, config, quota, storage, client, registry, marks, access
+        reactor, time.time, config, quota, storage, client, registry, marks, admission
     )
     disk = storage.pools.disk
     bodies = Bodies(lambda *what: deferToThreadPool(reactor, disk, os.pread, *what))
@@ -164,6 +165,7 @@ def compose(
     async def close() -> None:
         warming.stop()
         policy.close()
+        looks.close()
         if webhook is not None:
             await webhook.close()
         await pool.closeCachedConnections()

@@ -10,7 +10,7 @@ from zope.interface import Interface, implementer
 
 from hubmirror.access.identities import Identity, IIdentities
 from hubmirror.access.names import Names, full_name
-from hubmirror.access.refusals import blocked, denied, not_from_here, to_log_in
+from hubmirror.access.refusals import blocked, denied, not_from_here, to_log_in, wrong_login
 from hubmirror.access.rules import Login, Matter, Rulebook, Verdict, Visitor, holds
 from hubmirror.errors import RegistryError
 from hubmirror.naming import Repository, Tag
@@ -110,12 +110,23 @@ class Access:
             return None
         if self._is_networks_set and not self._serves(address):
             return not_from_here()
-        if isinstance(question.subject, _OPEN_SUBJECTS):
+        if isinstance(question.subject, Preflight):
             return None
         identity = self._identities.known(question)
         if isinstance(identity, RegistryError):
             return identity
         return None if identity is None else self._objection(question, identity)
+
+    @property
+    def is_login_required(self) -> bool:
+        """Whether nobody may pull who is not known."""
+        return self._login == "required"
+
+    def may_open(self, address: str, identity: Identity, repository: Repository) -> bool:
+        """Whether a pass for ``repository`` may be given: what it opens is decided each time."""
+        matter = Matter(full_name(repository))
+        verdict = self._rules.judge(Visitor(address, identity.user), matter)
+        return verdict.action == "allow" and identity.may_have(repository)
 
     def user_of(self, question: Question) -> str | None:
         """See ``IAccess``."""
@@ -151,8 +162,10 @@ class Access:
         return not self._allow or holds(self._allow, address)
 
     def _objection(self, question: Question, identity: Identity) -> RegistryError | None:
+        if isinstance(question.subject, TokenRequest):
+            return self._objection_to_token(question.subject, identity)
         if identity.user is None and self._must_log_in(question, identity):
-            return to_log_in(self._scope(question))
+            return to_log_in(self._names.scope(question))
         matter = _matter(question)
         if matter is None:
             return None
@@ -161,9 +174,21 @@ class Access:
         if refusal is not None:
             return refusal
         repository = _repository(question)
-        if repository is not None and not identity.opens(repository, self._names):
-            return to_log_in(self._scope(question), error="insufficient_scope")
+        if repository is None:
+            return None
+        if not identity.may_have(repository):
+            return denied()
+        if not identity.lists(repository, self._names):
+            return to_log_in(self._names.scope(question), error="insufficient_scope")
         return None
+
+    def _objection_to_token(
+        self, request: TokenRequest, identity: Identity
+    ) -> RegistryError | None:
+        """A form that shows no password is for the token server to judge."""
+        if request.is_form or identity.user is not None or not self.is_login_required:
+            return None
+        return wrong_login(is_shown=False)
 
     def _must_log_in(self, question: Question, identity: Identity) -> bool:
         """Where it need not, ``/v2/`` still asks who has no token: docker logs in by that."""
@@ -179,14 +204,8 @@ class Access:
         if verdict.action == "block":
             return blocked(verdict.message)
         if user is None and self._login != "off":
-            return to_log_in(self._scope(question))
+            return to_log_in(self._names.scope(question))
         return denied()
-
-    def _scope(self, question: Question) -> str | None:
-        repository = _repository(question)
-        if repository is None:
-            return None
-        return f"repository:{self._names.written(repository)}:pull"
 
 
 def _repository(question: Question) -> Repository | None:

@@ -31,10 +31,12 @@ class Identity:
         """Whether it came by a token of this mirror's."""
         return self.scopes is not None
 
-    def opens(self, repository: Repository, names: Names) -> bool:
-        """Whether neither its token nor its limits keep it from ``repository``."""
-        if self.scopes is not None and names.written(repository) not in self.scopes:
-            return False
+    def lists(self, repository: Repository, names: Names) -> bool:
+        """Whether its token lists ``repository``, if it has one."""
+        return self.scopes is None or names.written(repository) in self.scopes
+
+    def may_have(self, repository: Repository) -> bool:
+        """Whether its limits hold ``repository``, if it has some."""
         return self.limits is None or self.limits.match(full_name(repository))
 
 

@@ -6,6 +6,7 @@ from attrs import frozen
 
 from hubmirror.errors import NameInvalid
 from hubmirror.naming import Repository, library_name
+from hubmirror.question import Question
 
 __all__ = ["Names", "full_name"]
 
@@ -31,6 +32,11 @@ class Names:
     def written(self, repository: Repository) -> str:
         """The name by which a client asks for a token that opens ``repository``."""
         return repository.name
+
+    def scope(self, question: Question) -> str | None:
+        """The scope that a token for ``question`` has to list; None where it need list none."""
+        repository: Repository | None = getattr(question.subject, "repository", None)
+        return None if repository is None else f"repository:{self.written(repository)}:pull"
 
 
 def full_name(repository: Repository) -> str:

@@ -15,7 +15,7 @@ from hubmirror.config.addresses import networks
 from hubmirror.config.quota_tables import Field, is_name, parsed_all
 from hubmirror.config.values import choice, shown, text, texts
 
-__all__ = ["access_rules", "networks_or_names"]
+__all__ = ["access_rules", "networks_or_names", "repository_patterns"]
 
 #: The longest message to a client, in characters.
 MAX_MESSAGE: Final = 500
@@ -29,6 +29,17 @@ def networks_or_names(raw: object) -> tuple[NetworkOrName, ...]:
 def access_rules(raw: object) -> tuple[Rule, ...]:
     """A list of tables."""
     return tuple(Rule(**table) for table in parsed_all(raw, _RULE, _wrong_with_rule))
+
+
+def repository_patterns(raw: object) -> tuple[str, ...]:
+    """Patterns of ``registry/name``, one at least."""
+    found = _patterns(raw)
+    for pattern in found:
+        if "/" not in pattern and pattern != "**":
+            raise ValueError(f"{shown(pattern)} has no registry: docker.io/…, or **/… for any")
+        if pattern != pattern.lower():
+            raise ValueError(f"{shown(pattern)} has capitals, and no repository has")
+    return found
 
 
 def _network_or_name(written: str) -> NetworkOrName:
@@ -45,16 +56,6 @@ def _patterns(raw: object) -> tuple[str, ...]:
     found = tuple(map(check_pattern, texts(raw)))
     if not found:
         raise ValueError("it is empty: leave it out to mean all")
-    return found
-
-
-def _repositories(raw: object) -> tuple[str, ...]:
-    found = _patterns(raw)
-    for pattern in found:
-        if "/" not in pattern and pattern != "**":
-            raise ValueError(f"{shown(pattern)} has no registry: docker.io/…, or **/… for any")
-        if pattern != pattern.lower():
-            raise ValueError(f"{shown(pattern)} has capitals, and no repository has")
     return found
 
 
@@ -75,7 +76,7 @@ def _message(raw: object) -> str:
 _PATTERN: Final = "* is any run without a slash, ** any run, ? one character"
 _RULE: Final[Mapping[str, Field]] = {
     "action": Field(choice(*get_args(Action)), "allow, deny or block"),
-    "repositories": Field(_repositories, f"patterns such as docker.io/library/*; {_PATTERN}"),
+    "repositories": Field(repository_patterns, f"patterns such as docker.io/library/*; {_PATTERN}"),
     "tags": Field(_patterns, f"patterns such as 1.*; {_PATTERN}"),
     "users": Field(_patterns, f"patterns such as ci-*; {_PATTERN}"),
     "networks": Field(_some_networks, "networks in CIDR notation, and names of [networks]"),

@@ -143,6 +143,16 @@ class Config:
         )
 
     @property
+    def users_file(self) -> Path:
+        """Where the mirror's own users are, if there are any."""
+        return self.access_users or self.data / "access" / "users"
+
+    @property
+    def robots_file(self) -> Path:
+        """Where the tokens of programs are, if there are any."""
+        return self.data / "access" / "robots"
+
+    @property
     def pulls_as_itself(self) -> bool:
         """Whether all goes upstream in the mirror's own name, whatever its clients show."""
         return self.auth == "mirror" or self.access_login != "off"

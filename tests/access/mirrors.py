@@ -16,9 +16,10 @@ TAG = "latest"
 
 def mirror_of(folder: Path, text: str, **settings: Any) -> Hub:
     """A mirror whose configuration file holds ``text``, of a Hub with an image."""
+    (folder / "data").mkdir(exist_ok=True)
     path = folder / "hubmirror.toml"
     path.write_text(text)
-    edge = Edge(prefetch="off", config=str(path), **settings)
+    edge = Edge(prefetch="off", config=str(path), folder=folder / "data", **settings)
     hub = Hub(edge)
     hub.put_image("library/busybox", TAG, b"layer")
     hub.put_image("team/app", TAG, b"another layer")

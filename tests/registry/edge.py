@@ -20,7 +20,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
 from hubmirror.access.names import Names
-from hubmirror.admission import compose_access
+from hubmirror.admission import compose_admission
 from hubmirror.cache.memory import Memory, RememberingBlobs, RememberingIndex
 from hubmirror.config import load
 from hubmirror.fetching.fetch import FetchLimits
@@ -184,7 +184,13 @@ class Edge:
             self.storage,
             client,
             registry,
-            access=compose_access(config, Names("docker.io", library_prefix)),
+            admission=compose_admission(
+                config,
+                Names("docker.io", library_prefix),
+                self.now,
+                self.clock.seconds,
+                lambda work, *what: succeed(work(*what)),
+            ),
         )
         self.mirror = policy.mirror
         grammar = PathGrammar("docker.io", library_prefix)

@@ -74,7 +74,6 @@ UNTESTED = {
     "hubmirror/worker.py": "a process of its own, in tests/integration/test_workers.py",
     "hubmirror/monitoring.py": "put together in test_tap.py, and seen through the daemon",
     "hubmirror/control/channel.py": "seen through the site",
-    "hubmirror/mirror/mirrored.py": "seen through the mirror",
     "hubmirror/demo/__main__.py": "test_main.py runs it as a process",
     "hubmirror/demo/accounts.py": "seen through the token server's and the registry's answers",
     "hubmirror/demo/content.py": "seen through the registry's answers",

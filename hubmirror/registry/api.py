@@ -261,14 +261,15 @@ class Token(_Endpoint):
     def _scoped(self, parameters: Headers, home: str) -> str:
         """The registry that the first scope's name begins with, or else ``home``.
 
-        dockerd is challenged on ``/v2/`` alone, and asks for its names as it has them.
+        dockerd is challenged on ``/v2/`` alone, and asks for its names as it has them. Where there
+        is no such registry, that is told when the content is asked for: clients show it then.
         """
         if home != self._registries.default:
             return home
         scopes = [value for name, value in parameters if name == "scope"]
         scope = Scope.parse(scopes[0].partition(" ")[0]) if scopes else None
-        components = scope.name.split("/") if scope is not None else []
-        return self._registries.chosen(home, None, components)[0]
+        registry, slash, _ = scope.name.partition("/") if scope is not None else ("", "", "")
+        return (self._registries.known(registry) if slash else None) or home
 
 
 def _form(message: Message) -> tuple[tuple[str, str], ...]:

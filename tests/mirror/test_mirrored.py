@@ -2,85 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from hubmirror.config import Upstream
-from tests.registry.edge import Edge, Wire
+from tests.mirror.world import BODY, World, told
 
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 BASIC = "Authorization: Basic bWU6c2VjcmV0"
-UPSTREAMS = (
-    Upstream("ghcr.io", "https://ghcr.io", hosts=("ghcr.hub.example",)),
-    Upstream(
-        "quay.io", "https://quay.io", fallbacks=("https://one.example", "https://two.example")
-    ),
-)
-BODY = json.dumps({"schemaVersion": 2, "mediaType": MANIFEST}).encode()
-DIGEST = f"sha256:{hashlib.sha256(BODY).hexdigest()}"
-
-
-class World:
-    """Registries that all have the same public images, and a token server each.
-
-    ``down`` are hosts that answer 503; ``asked`` has each request's host, path and query, and
-    credential.
-    """
-
-    def __init__(self) -> None:
-        self.edge = Edge(upstreams=UPSTREAMS, allow_upstreams=("*.gcr.io",), prefetch="off")
-        self.edge.upstream.answer = self._answer
-        self.down: set[str] = set()
-        self.asked: list[tuple[str, str, str | None]] = []
-
-    def get(self, path: str, *headers: str, host: str = "mirror.example") -> Wire:
-        lines = [f"GET {path} HTTP/1.1", f"Host: {host}", f"Accept: {MANIFEST}", *headers, "", ""]
-        return self.edge.send("\r\n".join(lines).encode())
-
-    def hosts(self) -> list[str]:
-        """Who was asked since this was asked last."""
-        hosts = [host for host, _, _ in self.asked]
-        self.asked.clear()
-        return hosts
-
-    def _answer(self, request: Any) -> bytes:
-        host = request.requestHeaders.getRawHeaders("host")[0].partition(":")[0]
-        credential = request.requestHeaders.getRawHeaders("authorization", [None])[0]
-        target = request.uri.decode()
-        self.asked.append((host, target, credential))
-        if host in self.down:
-            request.setResponseCode(503)
-            return b""
-        if urlsplit(target).path == "/token":
-            return json.dumps({"token": f"of-{host}"}).encode()
-        if credential != f"Bearer of-{host}":
-            request.setResponseCode(401)
-            challenge = f'Bearer realm="https://{host}/token",service="{host}",scope="x"'
-            request.setHeader("WWW-Authenticate", challenge)
-            return b"{}"
-        if target.endswith("/tags/list?n=1"):
-            request.setHeader("Link", '</v2/owner/app/tags/list?n=1&last=a>; rel="next"')
-            return b"{}"
-        request.setHeader("Content-Type", MANIFEST)
-        request.setHeader("Docker-Content-Digest", DIGEST)
-        return BODY
 
 
 @pytest.fixture
 def world() -> World:
     """Docker Hub is registry.example here."""
     return World()
-
-
-def told(wire: Wire, name: str) -> str:
-    """A field of the answer."""
-    lines = [line for line in wire.head().splitlines() if line.startswith(f"{name}: ")]
-    assert len(lines) == 1, wire.head()
-    return lines[0]
 
 
 @pytest.mark.parametrize(
@@ -211,38 +146,3 @@ def test_the_next_page_is_of_the_same_registry(
     """The link says so in the way that the client chose it."""
     wire = world.get(path, "Authorization: Bearer of-ghcr.io", host=host)
     assert told(wire, "Link") == f'Link: <{path.partition("?")[0]}?{following}>; rel="next"'
-
-
-class TestStandIns:
-    """quay.io is down, and others have what it has."""
-
-    PATH = "/v2/quay.io/owner/app/manifests/1"
-
-    @pytest.mark.parametrize("down", [{"quay.io"}, {"quay.io", "one.example"}])
-    def test_in_their_order(self, world: World, down: set[str]) -> None:
-        """The first that answers; what a client shows is not for them."""
-        world.down = down
-        wire = world.get(self.PATH, "Authorization: Bearer of-quay.io")
-        assert (wire.status(), wire.body()) == (200, BODY)
-        shown = {host: credential for host, _, credential in world.asked if host not in down}
-        expected = "two.example" if "one.example" in down else "one.example"
-        assert shown == {expected: f"Bearer of-{expected}"}
-
-    def test_not_while_the_first_answers(self, world: World) -> None:
-        """Not even where it refuses."""
-        assert world.get(self.PATH, "Authorization: Bearer wrong").status() == 401
-        assert set(world.hosts()) == {"quay.io"}
-
-    def test_all_are_down(self, world: World) -> None:
-        """The first one's failure is told."""
-        world.down = {"quay.io", "one.example", "two.example"}
-        assert world.get(self.PATH, "Authorization: Bearer of-quay.io").status() == 503
-
-    def test_the_door_is_open(self, world: World) -> None:
-        """An empty mirror lets clients in, too: there is somebody to ask."""
-        world.down = {"quay.io"}
-        wire = world.get("/v2/?ns=quay.io")
-        assert 'realm="http://mirror.example/token/quay.io"' in told(wire, "WWW-Authenticate")
-        token = json.loads(world.get("/token/quay.io?scope=repository:owner/app:pull").body())
-        wire = world.get(self.PATH, f"Authorization: Bearer {token['token']}")
-        assert (wire.status(), wire.body()) == (200, BODY)

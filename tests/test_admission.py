@@ -16,9 +16,10 @@ from hubmirror.access.names import Names
 from hubmirror.admission import Admission, PasswordThreads, compose_admission, compose_gate
 from hubmirror.config import load
 from hubmirror.question import Client, Ping, Question
+from hubmirror.registries import Registries
 from tests.support.waiting import wait_until
 
-NAMES = Names("docker.io", library_prefix=True)
+NAMES = Names(Registries("docker.io"))
 
 
 class Elsewhere(Exception):

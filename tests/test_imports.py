@@ -40,6 +40,7 @@ ROOMS = (
     "registry",
     "monitor",
     "control",
+    "clients",
     "transport",
     "mirror",
     "access",
@@ -51,6 +52,7 @@ ROOMS = (
     "coordination",
     "question",
     "fields",
+    "registries",
     "naming",
     "errors",
 )
@@ -68,6 +70,7 @@ UNTESTED = {
     "hubmirror/config/settled.py": "values only",
     "hubmirror/cli/operating/command.py": "seen through the commands, in test_cache.py",
     "hubmirror/cli/operating/failures.py": "a name only",
+    "hubmirror/clients/files.py": "values only",
     "hubmirror/quota/rules.py": "values only",
     "hubmirror/front.py": "seen through tests/integration/test_workers.py, and rights and quota",
     "hubmirror/keeper.py": "a process of its own, in tests/integration/test_workers.py",

@@ -178,7 +178,7 @@ class Access:
             return None
         if not identity.may_have(repository):
             return denied()
-        if not identity.lists(repository, self._names):
+        if not identity.lists(repository):
             return to_log_in(self._names.scope(question), error="insufficient_scope")
         return None
 

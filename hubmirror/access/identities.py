@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 from zope.interface import Interface, implementer
 
-from hubmirror.access.names import Names, full_name
+from hubmirror.access.names import full_name
 from hubmirror.access.patterns import Patterns
 from hubmirror.errors import RegistryError
 from hubmirror.naming import Repository
@@ -18,8 +18,8 @@ __all__ = ["NOBODY", "ByCertificate", "IIdentities", "Identity"]
 class Identity:
     """A user, or nobody who is known, and what narrows its rights.
 
-    ``scopes`` are the names that its token lists; without a token there are none. ``limits`` are
-    what a robot may have, as patterns of ``registry/name``.
+    ``scopes`` are what its token lists, as ``registry/name``; without a token there are none.
+    ``limits`` are what a robot may have, as patterns of that.
     """
 
     user: str | None = None
@@ -31,9 +31,9 @@ class Identity:
         """Whether it came by a token of this mirror's."""
         return self.scopes is not None
 
-    def lists(self, repository: Repository, names: Names) -> bool:
+    def lists(self, repository: Repository) -> bool:
         """Whether its token lists ``repository``, if it has one."""
-        return self.scopes is None or names.written(repository) in self.scopes
+        return self.scopes is None or full_name(repository) in self.scopes
 
     def may_have(self, repository: Repository) -> bool:
         """Whether its limits hold ``repository``, if it has some."""

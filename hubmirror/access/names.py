@@ -4,41 +4,46 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from hubmirror.errors import NameInvalid
-from hubmirror.naming import Repository, library_name
+from hubmirror.errors import RegistryError
+from hubmirror.naming import Repository
 from hubmirror.question import Question
+from hubmirror.registries import Registries
 
 __all__ = ["Names", "full_name"]
 
 
 @frozen
 class Names:
-    """``registry`` owns the names; with ``library_prefix`` one of a single component is one of
+    """As the mirror's ``registries`` have them."""
 
-    Docker Hub's official images.
-    """
+    _registries: Registries
 
-    registry: str
-    library_prefix: bool
+    def repository(self, written: str, registry: str = "") -> Repository | None:
+        """The repository that a scope names; None where that is no name of one here.
 
-    def repository(self, written: str) -> Repository | None:
-        """The repository that a scope names; None where that is no name."""
+        ``registry`` is the one that the token request is about, "" for the default one.
+        """
+        home = registry or self._registries.default
+        if registry:
+            written = written.removeprefix(f"{registry}/")
         try:
-            name = library_name(written) if self.library_prefix else written
-            return Repository(self.registry, name)
-        except NameInvalid:
+            chosen, components = self._registries.chosen(home, None, written.split("/"))
+            return self._registries.repository(chosen, "/".join(components))
+        except RegistryError:
             return None
 
-    def written(self, repository: Repository) -> str:
-        """The name by which a client asks for a token that opens ``repository``."""
-        return repository.name
-
     def scope(self, question: Question) -> str | None:
-        """The scope that a token for ``question`` has to list; None where it need list none."""
+        """The scope that a token for ``question`` has to list; None where it need list none.
+
+        It has the registry in front where the mirror's host does not tell which one is meant.
+        """
         repository: Repository | None = getattr(question.subject, "repository", None)
-        return None if repository is None else f"repository:{self.written(repository)}:pull"
+        if repository is None:
+            return None
+        name = full_name(repository) if question.is_foreign else repository.name
+        return f"repository:{name}:pull"
 
 
 def full_name(repository: Repository) -> str:
-    """``registry/name``, as rules have it."""
+    """``registry/name``, as rules and tokens have it."""
     return f"{repository.registry}/{repository.name}"

@@ -7,7 +7,7 @@ sections 4.3 and 5).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from attrs import frozen
@@ -15,10 +15,10 @@ from attrs import frozen
 from hubmirror.access.gate import Access
 from hubmirror.access.identities import Identity
 from hubmirror.access.logins import Logins, login_of, parameter
-from hubmirror.access.names import Names
+from hubmirror.access.names import Names, full_name
 from hubmirror.access.passes import Passes
 from hubmirror.access.refusals import wrong_login
-from hubmirror.naming import Scope
+from hubmirror.naming import Repository, Scope
 from hubmirror.question import Answer, Question, TokenRequest
 
 __all__ = ["TokenOffice"]
@@ -67,27 +67,23 @@ class TokenOffice:
     def _names_for(
         self, question: Question, request: TokenRequest, identity: Identity
     ) -> list[str]:
-        names: dict[str, None] = {}
-        for name, value in request.parameters:
-            if name == "scope":
-                names |= dict.fromkeys(self._granted(value, question, identity))
-        return list(names)[:MOST_REPOSITORIES]
+        address = question.client.address
+        granted = (
+            full_name(one)
+            for one in self._asked_for(request)
+            if self._access.may_open(address, identity, one)
+        )
+        return list(dict.fromkeys(granted))[:MOST_REPOSITORIES]
 
-    def _granted(self, written: str, question: Question, identity: Identity) -> list[str]:
-        """The names in one ``scope`` parameter that are granted; it may hold several scopes."""
-        found = []
-        for text in written.split(" "):
-            scope = Scope.parse(text)
+    def _asked_for(self, request: TokenRequest) -> Iterator[Repository]:
+        """What is to be pulled. A ``scope`` parameter may hold several scopes."""
+        written = (value for name, value in request.parameters if name == "scope")
+        for scope in (Scope.parse(text) for value in written for text in value.split(" ")):
             if scope is None or scope.type != "repository":
                 continue
-            if not {"pull", "*"}.intersection(scope.actions):
-                continue
-            repository = self._names.repository(scope.name)
-            if repository is None:
-                continue
-            if self._access.may_open(question.client.address, identity, repository):
-                found.append(self._names.written(repository))
-        return found
+            repository = self._names.repository(scope.name, request.registry)
+            if repository is not None and {"pull", "*"}.intersection(scope.actions):
+                yield repository
 
 
 def _oauth_error(code: str) -> Answer:

@@ -44,9 +44,9 @@ class UnknownKey(Exception):
 
 @frozen
 class Pass:
-    """Whose it is ("" for who has not logged in), and what it lists, by names as clients write
+    """Whose it is ("" for who has not logged in), and what it lists, as ``registry/name``.
 
-    them. ``by_certificate``: it holds together with the user's certificate alone.
+    ``by_certificate``: it holds together with the user's certificate alone.
     """
 
     user: str

@@ -21,11 +21,12 @@ from hubmirror.question import (
     Refusal,
     Subject,
 )
+from hubmirror.registries import Registries
 from tests.access.mirrors import ACCEPT, BUSYBOX, mirror_of
 from tests.mirror.hub import Hub
 
 MANIFEST = ManifestRequest(Repository("docker.io", "library/busybox"), Tag("latest"))
-DENY_ALL = Access(Rulebook([Rule("deny")], {}), ByCertificate(), Names("docker.io", True))
+DENY_ALL = Access(Rulebook([Rule("deny")], {}), ByCertificate(), Names(Registries("docker.io")))
 #: An address of the test's own clients, which Edge has at 192.0.2.1.
 NETWORKS = ["192.0.2.0/24", "192.0.2.1", "here"]
 
@@ -114,7 +115,7 @@ def test_the_list_of_all_is_about_all() -> None:
 def test_the_user_of_a_certificate_is_the_rules_user() -> None:
     """Where nobody logs in here, a credential is the upstream's, and tells nothing."""
     rules = Rulebook([Rule("allow", users=("alice",)), Rule("deny")], {})
-    access = Access(rules, ByCertificate(), Names("docker.io", True))
+    access = Access(rules, ByCertificate(), Names(Registries("docker.io")))
     alice = Client("192.0.2.1", "http://mirror.example", user="alice")
     question = Question("GET", MANIFEST, alice, "Basic YWxpY2U6eA==")
     assert access.objection(question) is None

@@ -40,12 +40,12 @@ def post(desk: Desk, *headers: str, **form: str) -> Wire:
 
 
 def test_a_get_as_docker_has_it(desk: Desk) -> None:
-    """Names as they are written; push, other types and nonsense are left out."""
+    """Registry and name; push, other types and nonsense are left out."""
     scopes = "scope=repository:busybox:pull,push&scope=repository:team/app:push"
     more = "scope=registry:catalog:*%20repository:A:pull%20x%20repository:team/b:*"
     wire = desk.get(f"/token?service=hubmirror&account=alice&{scopes}&{more}", basic("alice"))
     assert claims(wire)["sub"] == "alice"
-    assert names(wire) == ["library/busybox", "team/b"]
+    assert names(wire) == ["docker.io/library/busybox", "docker.io/team/b"]
     assert all(one["actions"] == ["pull"] for one in claims(wire)["access"])
     assert "Cache-Control: no-store" in wire.head()
     assert desk.hub.asked() == []
@@ -62,7 +62,7 @@ def test_a_post_as_oauth2_has_it(desk: Desk) -> None:
         client_id="containerd-client",
         scope="repository:library/busybox:pull",
     )
-    assert names(wire) == ["library/busybox"]
+    assert names(wire) == ["docker.io/library/busybox"]
     assert "access_token" in json.loads(wire.body())
     wrong = post(desk, grant_type="password", username="alice", password="wrong")
     assert wrong.status() == 401
@@ -91,9 +91,12 @@ def test_the_rules_say_what_is_granted(tmp_path: Path) -> None:
     """To nobody who is known, too."""
     desk = Desk(tmp_path, "optional", RULES)
     query = "/token?scope=repository:library/busybox:pull%20repository:team/app:pull"
-    assert names(desk.get(query)) == ["library/busybox"]
+    assert names(desk.get(query)) == ["docker.io/library/busybox"]
     assert claims(desk.get(query))["sub"] == ""
-    assert names(desk.get(query, basic("alice"))) == ["library/busybox", "team/app"]
+    assert names(desk.get(query, basic("alice"))) == [
+        "docker.io/library/busybox",
+        "docker.io/team/app",
+    ]
 
 
 def test_a_token_fits_into_a_header(desk: Desk) -> None:

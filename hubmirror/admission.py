@@ -113,7 +113,8 @@ def compose_gate(
 
 def _is_asked(config: Config) -> bool:
     networks = config.access_allow or config.access_deny
-    return bool(networks or config.access_rule or config.access_login != "off")
+    is_known = config.access_login != "off" or config.client_certificates != "off"
+    return bool(networks or config.access_rule or is_known)
 
 
 def _gate(config: Config, names: Names, identities: ByCertificate | Logins) -> Access:

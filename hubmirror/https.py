@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from OpenSSL import SSL
 from twisted.logger import Logger
 
+from hubmirror.certificates.clients import ClientAuthorities
 from hubmirror.certificates.files import CertificateError
 from hubmirror.certificates.local_ca import LocalAuthority
 from hubmirror.certificates.names import machine_names
@@ -28,7 +29,7 @@ class Https:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._tls = ServerTLS(_source(config))
+        self._tls = ServerTLS(_source(config), _clients(config))
 
     def secure(self, connected: socket.socket) -> SSL.Connection:
         """TLS with the certificate in force, on a client's connection."""
@@ -36,7 +37,7 @@ class Https:
 
     def reload(self, config: Config) -> None:
         """Go over to what ``config`` has; raises ``CertificateError``, and all stays then."""
-        self._tls.reload(_source(config))
+        self._tls.reload(_source(config), _clients(config))
         self._config = config
 
     def check(self) -> None:
@@ -61,6 +62,12 @@ class Https:
             url = next(url for url in urls if url.startswith("https:"))
             ca = _local_authority(self._config).certificate_file
             yield from trust_instructions(ca, self._config.public_url or url).splitlines()
+
+
+def _clients(config: Config) -> ClientAuthorities | None:
+    if config.client_certificates == "off" or config.client_ca is None:
+        return None
+    return ClientAuthorities(config.client_ca, config.client_certificates == "required")
 
 
 def _source(config: Config) -> ICertificateSource:

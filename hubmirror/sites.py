@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from functools import partial
 from typing import Any
 
 from attrs import frozen
@@ -10,6 +11,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.web.resource import IResource, Resource
 
 from hubmirror.access.names import Names
+from hubmirror.certificates.clients import user_of
 from hubmirror.config import Config
 from hubmirror.coordination.connections import IConnections
 from hubmirror.registries import Registries
@@ -90,7 +92,14 @@ def frontage_of(config: Config) -> Frontage:
     """How this mirror is reached."""
     names = frozenset({"localhost", socket.gethostname().lower()})
     hosts = frozenset(host for upstream in config.upstreams for host in upstream.hosts)
-    return Frontage(config.trusted_proxies, config.public_url, names, hosts)
+    is_asked = config.client_certificates != "off"
+    return Frontage(
+        config.trusted_proxies,
+        config.public_url,
+        names,
+        hosts,
+        partial(user_of, config.client_certificate_user) if is_asked else None,
+    )
 
 
 def registries_of(config: Config) -> Registries:

@@ -38,13 +38,15 @@ __all__ = ["Frontage", "MirrorSite"]
 class Frontage:
     """How this mirror is reached: which peers are proxies, and its names, if it was told.
 
-    ``registry_hosts`` are those that lead to one of its registries.
+    ``registry_hosts`` are those that lead to one of its registries. ``certificate_user`` tells
+    whose the certificate is that a client shows, where they are asked for one.
     """
 
     trusted_proxies: tuple[Network, ...] = ()
     public_url: str | None = None
     host_names: frozenset[str] = field(default=frozenset({"localhost"}))
     registry_hosts: frozenset[str] = frozenset()
+    certificate_user: Callable[[object], str | None] | None = None
 
     @property
     def names(self) -> frozenset[str]:

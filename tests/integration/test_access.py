@@ -9,8 +9,10 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from hubmirror.demo.image import build_image, hello_layer
+from tests.certificates.making import make
 from tests.integration.conftest import Way
 from tests.integration.live_hub import LiveHub, live_hub
 from tests.integration.pulling import ACCEPT
@@ -205,3 +207,42 @@ def test_the_command_takes_no_password_as_an_argument() -> None:
     assert find_program("hubmirror")
     told = run("hubmirror", "user", "add", "alice", "secret", status=2)
     assert "unrecognized arguments" in told
+
+
+def test_client_certificates(start: MirrorStarter, hub: LiveHub, tmp_path: Path, way: Way) -> None:
+    """Who shows one is its user, for workers and for the keeper behind them."""
+    if not way.is_secure:
+        pytest.skip("plain HTTP knows of no certificates")
+    ca = make("our clients", ca=True)
+    for name, one in {
+        "ca": ca,
+        "alice": make("alice", issuer=ca),
+        "bob": make("bob", issuer=ca),
+        "mallory": make("alice"),
+    }.items():
+        key = one.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (tmp_path / f"{name}.pem").write_bytes(one.pem + key)
+    text = f"""
+client_certificates = "optional"
+client_ca = "{tmp_path}/ca.pem"
+[[access.rule]]
+action = "allow"
+users = ["alice"]
+[[access.rule]]
+action = "deny"
+"""
+    mirror = begin(start, hub, tmp_path, text).mirror
+
+    def status(shown: str | None, name: str = OPEN) -> str:
+        """As curl sees it; 000 without an answer."""
+        certificate = ("--cert", tmp_path / f"{shown}.pem") if shown else ()
+        url = f"{mirror.url}/v2/{name}/manifests/{TAG}"
+        token = mirror.bearer(name)["Authorization"]
+        fields = ("-H", accept(), "-H", f"Authorization: {token}")
+        told = ("-o", "/dev/null", "-w", "%{http_code}")
+        curl = ("sh", "-c", 'curl "$@" || true', "sh", "-sk")
+        return run(*curl, *certificate, *fields, *told, url)[-3:]
+
+    assert [status("alice") for _ in range(3)] == ["200"] * 3
+    assert status("alice", TEAM) == "200"
+    assert (status("bob"), status(None), status("mallory")) == ("403", "403", "000")

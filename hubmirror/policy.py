@@ -28,6 +28,7 @@ from hubmirror.mirror.origin import IOrigin, Origin
 from hubmirror.mirror.outage import Doorway, IDoorway
 from hubmirror.mirror.patience import Patience
 from hubmirror.mirror.prefetch import Prefetch
+from hubmirror.mirror.reviewing import Platforms, Reviewing
 from hubmirror.mirror.rights import Rights
 from hubmirror.mirror.standing_in import BlobWithStandIns, OriginWithStandIns
 from hubmirror.mirror.tags import Tags, TagTimes
@@ -97,6 +98,7 @@ class Policy:
         issuer: Issuer,
         make: Callable[[str], Registry],
         access: IAccess,
+        reviewing: Reviewing | None,
     ) -> None:
         self._issuer = issuer
         self._make = make
@@ -104,7 +106,7 @@ class Policy:
         self._allowed: OrderedDict[str, Registry] = OrderedDict()
         self.default = self._named[config.default.name]
         self._named[""] = self.default
-        self.mirror = Mirror(quota, holders, self._mirrored, access)
+        self.mirror = Mirror(quota, holders, self._mirrored, access, reviewing)
 
     def registries(self) -> Iterator[Registry]:
         """All that are at hand, the default one first."""
@@ -174,7 +176,11 @@ def compose_policy(
             is_metered=is_metered,
         )
 
-    return Policy(config, quota, holders, issuer, make, access)
+    index = ForgivingIndex(storage.index)
+    reviewing = (
+        Reviewing(access, Platforms(index, storage.blobs)) if access.is_about_content else None
+    )
+    return Policy(config, quota, holders, issuer, make, access, reviewing)
 
 
 def _compose(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from attrs import field, frozen
-from zope.interface import Interface, implementer
+from zope.interface import Attribute, Interface, implementer
 
 from hubmirror.access.identities import Identity, IIdentities
 from hubmirror.access.names import Names, full_name
@@ -33,6 +33,9 @@ _OPEN_SUBJECTS: Final = (Preflight, TokenRequest)
 class IAccess(Interface):
     """The rule: what a question's sender may ask for here at all."""
 
+    is_about_content: bool = Attribute("Whether ``review`` would ever say anything.")
+    is_about_platforms: bool = Attribute("Whether it needs platforms for that.")
+
     def objection(question: Question) -> RegistryError | None:
         """Why ``question`` must not be, as far as that can be known at once.
 
@@ -47,9 +50,6 @@ class IAccess(Interface):
 
     def review(question: Question, media_type: str, platform: str | None) -> RegistryError | None:
         """Why a manifest of this type must not go to who asks ``question``."""
-
-    is_about_content: bool
-    is_about_platforms: bool
 
 
 @implementer(IAccess)

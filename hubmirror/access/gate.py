@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from attrs import field, frozen
 from zope.interface import Attribute, Interface, implementer
 
 from hubmirror.access.identities import Identity, IIdentities
@@ -73,25 +72,31 @@ class OpenAccess:
 
 
 @implementer(IAccess)
-@frozen(eq=False)
 class Access:
     """In this order: the network, who it is, the rules, and what the token lists.
 
     The mirror's own questions, which have no address, are not asked about. ``deny`` counts
-    before ``allow``, and an empty ``allow`` lets any network in.
+    before ``allow``, and an empty ``allow`` lets any network in. ``names`` are how clients write
+    repositories.
     """
 
-    _rules: Rulebook
-    _identities: IIdentities
-    _names: Names
-    _login: Login = "off"
-    _allow: Sequence[Network] = ()
-    _deny: Sequence[Network] = ()
-    _is_networks_set: bool = field(init=False)
-
-    @_is_networks_set.default
-    def _whether_networks_are_set(self) -> bool:
-        return bool(self._allow or self._deny)
+    def __init__(
+        self,
+        rules: Rulebook,
+        identities: IIdentities,
+        names: Names,
+        login: Login = "off",
+        allow: Sequence[Network] = (),
+        deny: Sequence[Network] = (),
+    ) -> None:
+        self._rules = rules
+        self._identities = identities
+        self._names = names
+        self._login = login
+        self._allow = allow
+        self._deny = deny
+        self._is_networks_set = bool(allow or deny)
+        self._last: tuple[Question | None, Identity | RegistryError | None] = (None, None)
 
     @property
     def is_about_content(self) -> bool:
@@ -112,7 +117,7 @@ class Access:
             return not_from_here()
         if isinstance(question.subject, Preflight):
             return None
-        identity = self._identities.known(question)
+        identity = self._known(question)
         if isinstance(identity, RegistryError):
             return identity
         return None if identity is None else self._objection(question, identity)
@@ -132,14 +137,14 @@ class Access:
         """See ``IAccess``."""
         if not question.client.address:
             return None
-        identity = self._identities.known(question)
+        identity = self._known(question)
         return identity.user if isinstance(identity, Identity) else None
 
     async def decide(self, question: Question) -> None:
         """See ``IAccess``."""
         if not question.client.address or isinstance(question.subject, _OPEN_SUBJECTS):
             return
-        if self._identities.known(question) is not None:
+        if not (question.credential or "").lower().startswith("basic"):
             return  # the objection knew it all
         refusal = self._objection(question, await self._identities.find(question))
         if refusal is not None:
@@ -149,12 +154,19 @@ class Access:
         self, question: Question, media_type: str, platform: str | None
     ) -> RegistryError | None:
         """See ``IAccess``."""
-        matter, user = _matter(question), self.user_of(question)
+        matter, identity = _matter(question), self._identities.known(question)
         if matter is None or not question.client.address:
             return None
+        user = identity.user if isinstance(identity, Identity) else None
         matter = Matter(matter.repository, matter.tag, media_type, platform)
         verdict = self._rules.judge(Visitor(question.client.address, user), matter)
         return self._refusal(verdict, question, user)
+
+    def _known(self, question: Question) -> Identity | RegistryError | None:
+        """Who asks ``question``: found out once, for all that is asked about it in a row."""
+        if self._last[0] is not question:
+            self._last = (question, self._identities.known(question))
+        return self._last[1]
 
     def _serves(self, address: str) -> bool:
         if holds(self._deny, address):

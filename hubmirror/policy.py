@@ -177,9 +177,9 @@ def compose_policy(
         )
 
     index = ForgivingIndex(storage.index)
-    reviewing = (
-        Reviewing(access, Platforms(index, storage.blobs)) if access.is_about_content else None
-    )
+    reviewing = None
+    if access.is_about_content or access.asks_for_logins:
+        reviewing = Reviewing(access, Platforms(index, storage.blobs))
     return Policy(config, quota, holders, issuer, make, access, reviewing)
 
 

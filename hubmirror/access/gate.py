@@ -32,6 +32,7 @@ _OPEN_SUBJECTS: Final = (Preflight, TokenRequest)
 class IAccess(Interface):
     """The rule: what a question's sender may ask for here at all."""
 
+    asks_for_logins: bool = Attribute("Whether clients log in here: no upstream's challenge does.")
     is_about_content: bool = Attribute("Whether ``review`` would ever say anything.")
     is_about_platforms: bool = Attribute("Whether it needs platforms for that.")
 
@@ -55,6 +56,7 @@ class IAccess(Interface):
 class OpenAccess:
     """Everybody may everything: nothing is set."""
 
+    asks_for_logins = False
     is_about_content = False
     is_about_platforms = False
 
@@ -97,6 +99,11 @@ class Access:
         self._deny = deny
         self._is_networks_set = bool(allow or deny)
         self._last: tuple[Question | None, Identity | RegistryError | None] = (None, None)
+
+    @property
+    def asks_for_logins(self) -> bool:
+        """See ``IAccess``."""
+        return self._login != "off"
 
     @property
     def is_about_content(self) -> bool:

@@ -1,4 +1,4 @@
-"""Manifests on their way out, looked at by rules about their types and platforms."""
+"""Answers on their way out: by rules about types and platforms, and without alien challenges."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from hubmirror.access.gate import IAccess
+from hubmirror.access.refusals import denied
 from hubmirror.cache.interfaces import IBlobStore, IIndex
 from hubmirror.cache.manifest import INDEX_TYPES, references
 from hubmirror.cache.platforms import spelled
@@ -55,7 +56,11 @@ class Platforms:
 
 
 class Reviewing:
-    """Has ``access`` look at each manifest that is about to leave."""
+    """Has ``access`` look at each manifest that is about to leave.
+
+    Where clients log in here, an upstream that refuses the mirror itself refuses them: its
+    challenge would have them show their login here again, for ever.
+    """
 
     def __init__(self, access: IAccess, platforms: Platforms) -> None:
         self._access = access
@@ -63,6 +68,12 @@ class Reviewing:
 
     async def passed(self, question: Question, answer: Answer) -> Answer:
         """``answer``, if it may go to who asks; raises ``Denied`` or ``Unauthorized``."""
+        if answer.status == 401 and self._access.asks_for_logins:
+            _drop(answer.body)
+            raise denied()
+        return await self._reviewed(question, answer) if self._access.is_about_content else answer
+
+    async def _reviewed(self, question: Question, answer: Answer) -> Answer:
         request = question.subject
         if not isinstance(request, ManifestRequest) or answer.status not in (200, 304):
             return answer

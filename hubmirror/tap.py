@@ -36,6 +36,7 @@ from hubmirror.question import Client, Ping, Question
 from hubmirror.quota.quota import Quota
 from hubmirror.quota.tally import Tally
 from hubmirror.registry.api import Api, Token
+from hubmirror.registry.image import Image
 from hubmirror.registry.paths import PathGrammar
 from hubmirror.registry.root import Root
 from hubmirror.sites import Served, frontage_of, limits_of, registry_name
@@ -132,7 +133,9 @@ def compose(
     monitor = compose_monitor(
         reactor, time.time, config, quota, storage, breaker, login, frontage, vitals
     )
+    names = ImageNames(registry_name(config), config.uses_library_prefix)
     api = {
+        b"image": Image(policy.mirror, bodies, names, {registry_name(config)}.__contains__),
         b"token": Token(policy.mirror, bodies, vitals.latency.observe),
         b"v2": Api(policy.mirror, bodies, grammar, vitals.latency.observe),
         **monitor.health,
@@ -140,7 +143,6 @@ def compose(
     watched = {**monitor.pages, **monitor.health}
     resource = {**api, b"": monitor.setup} if config.monitor else {**api, **watched}
 
-    names = ImageNames(registry_name(config), config.uses_library_prefix)
     puller = Puller(policy.mirror.answer, bodies, policy.credential)
     images = [names.parse(text) for text in config.warm_images]
     warming = Warming(puller, images, config.warm_platforms, config.warm_period, reactor)

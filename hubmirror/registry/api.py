@@ -48,7 +48,7 @@ from hubmirror.registry.responses import error_answer
 from hubmirror.registry.starting import start
 from hubmirror.transport.bodies import Bodies
 
-__all__ = ["Api", "Begun", "Token"]
+__all__ = ["Api", "Begun", "Endpoint", "Token", "question_of"]
 
 #: How many targets are remembered with what they ask for.
 REMEMBERED: Final = 1024
@@ -85,7 +85,7 @@ class Begun:
             self._took(charge.kind, seconds)
 
 
-class _Endpoint(Resource):
+class Endpoint(Resource):
     """What the API's resources share: parse, ask the mirror, write.
 
     ``took`` is told how many seconds each request took.
@@ -102,7 +102,7 @@ class _Endpoint(Resource):
 
     def begin(self, exchange: Exchange) -> Begun:
         """Any method, any path: the subject tells the mirror what was asked."""
-        question = _question(exchange, self._subject_or_refusal(exchange.message))
+        question = question_of(exchange, self._subject_or_refusal(exchange.message))
         charge = self._mirror.admit(question)
         return Begun(charge, start(self._answer(question, charge)), self._took)
 
@@ -178,7 +178,7 @@ class _Endpoint(Resource):
             request.processingFailed(failure)
 
 
-class Api(_Endpoint):
+class Api(Endpoint):
     """``/v2/…``: OCI distribution-spec 1.1, the pulling half."""
 
     def __init__(
@@ -202,7 +202,7 @@ class Api(_Endpoint):
         return self._grammar.parse(segments, query_of(target))
 
 
-class Token(_Endpoint):
+class Token(Endpoint):
     """``/token``: Docker registry v2 token authentication, GET and the OAuth2 form of it."""
 
     def subject(self, message: Message) -> Subject:
@@ -225,7 +225,8 @@ def _form(message: Message) -> tuple[tuple[str, str], ...]:
     return parse_parameters(message.body)
 
 
-def _question(exchange: Exchange, subject: Subject) -> Question:
+def question_of(exchange: Exchange, subject: Subject) -> Question:
+    """``subject`` asked for by whoever sent ``exchange``, with the fields that came along."""
     message = exchange.message
     return Question(
         method=message.method.decode("ascii"),

@@ -64,14 +64,20 @@ class Asker:
         accept = _ACCEPT if isinstance(subject, ManifestRequest) else ()
         return Question("GET", subject, self._client, credential, accept)
 
-    def admit(self, subject: ManifestRequest | BlobRequest) -> Charge:
+    async def admit(self, subject: BlobRequest) -> Charge:
         """Count the request for ``subject`` before it is asked for. Raises ``TooManyRequests``
 
-        where the client may not even have what is kept.
+        where a limit leaves the client no way to it: it is not kept, or not even that counts.
         """
-        charge = self._mirror.admit(self.question(subject))
-        if charge.refusal is not None and charge.is_final:
-            raise charge.refusal
+        question = self.question(subject)
+        charge = self._mirror.admit(question)
+        if charge.refusal is not None:
+            if charge.is_final:
+                raise charge.refusal
+            answer = await self._mirror.answer(evolve(question, method="HEAD"))
+            self._bodies.discard(answer.body)
+            if answer.status != 200:
+                raise charge.refusal
         return charge
 
     async def ask(

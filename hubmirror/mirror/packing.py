@@ -79,7 +79,7 @@ class Packer:
             return refused.answer
         tar = image_tar(order.name, image.descriptor, image.document, image.children, image.config)
         layers = [BlobRequest(asker.repository, digest) for digest in tar.blobs]
-        charges = [] if is_head else [asker.admit(layer) for layer in layers]
+        charges = [] if is_head else [await asker.admit(layer) for layer in layers]
         headers = (
             ("Content-Type", "application/x-tar"),
             ("Content-Disposition", f'attachment; filename="{_file_name(order, image)}"'),

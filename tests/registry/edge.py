@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
+from hubmirror.cache.image_names import ImageNames
 from hubmirror.cache.memory import Memory, RememberingBlobs, RememberingIndex
 from hubmirror.config import load
 from hubmirror.fetching.fetch import FetchLimits
@@ -30,6 +31,7 @@ from hubmirror.quota.quota import Quota
 from hubmirror.quota.rules import Rules
 from hubmirror.registry.api import Api, Token
 from hubmirror.registry.channel import Limits
+from hubmirror.registry.image import Image
 from hubmirror.registry.paths import PathGrammar
 from hubmirror.registry.root import Root
 from hubmirror.registry.site import Frontage, MirrorSite
@@ -183,6 +185,12 @@ class Edge:
         children = {
             b"v2": Api(policy.mirror, bodies, grammar),
             b"token": Token(policy.mirror, bodies),
+            b"image": Image(
+                policy.mirror,
+                bodies,
+                ImageNames("docker.io", library_prefix),
+                {"docker.io"}.__contains__,
+            ),
             **(pages or {}),
         }
         root = Root(children)

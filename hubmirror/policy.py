@@ -21,6 +21,7 @@ from hubmirror.mirror.outage import Doorway
 from hubmirror.mirror.patience import Patience
 from hubmirror.mirror.prefetch import Prefetch
 from hubmirror.mirror.rights import Rights
+from hubmirror.mirror.search import Searches
 from hubmirror.mirror.tags import Tags, TagTimes
 from hubmirror.naming import Repository, Scope
 from hubmirror.question import BlobRequest, Question
@@ -121,6 +122,7 @@ def compose_policy(
         prefetch,
         keeps=config.cache,
         is_account=is_account,
+        searches=Searches(client, config.search_url, flights, patience, now),
     )
     return Policy(mirror, own, patience, issuer)
 

@@ -39,6 +39,7 @@ from hubmirror.registry.api import Api, Token
 from hubmirror.registry.image import Image
 from hubmirror.registry.paths import PathGrammar
 from hubmirror.registry.root import Root
+from hubmirror.registry.search import V1, Search
 from hubmirror.sites import Served, frontage_of, limits_of, registry_name
 from hubmirror.storage import Pools, Room, Storage
 from hubmirror.supervisor import Supervisor, spawn
@@ -137,6 +138,7 @@ def compose(
     api = {
         b"image": Image(policy.mirror, bodies, names, {registry_name(config)}.__contains__),
         b"token": Token(policy.mirror, bodies, vitals.latency.observe),
+        b"v1": V1(Search(policy.mirror, bodies)),
         b"v2": Api(policy.mirror, bodies, grammar, vitals.latency.observe),
         **monitor.health,
     }
@@ -182,7 +184,7 @@ def compose(
 def _upstream_client(
     reactor: Any, config: Config, breaker: Breaker, tally: Tally
 ) -> tuple[UpstreamClient, HTTPConnectionPool]:
-    guard = AddressGuard(config.allow_private, [urlsplit(config.upstream).hostname or ""])
+    guard = AddressGuard(config.allow_private, _hosts(config))
     pool = make_pool(reactor)
     try:
         agent = make_agent(
@@ -202,6 +204,12 @@ def _upstream_client(
         http_client(agent), reactor, limits, pacing, config.retries, breaker=breaker, tally=tally
     )
     return client, pool
+
+
+def _hosts(config: Config) -> list[str]:
+    """Those that the operator has named, wherever they are."""
+    urls = filter(None, (config.upstream, config.search_upstream))
+    return [urlsplit(url).hostname or "" for url in urls]
 
 
 def _egress(config: Config) -> Egress | None:

@@ -115,6 +115,7 @@ class Config:
     warm_images: tuple[str, ...]
     warm_platforms: tuple[str, ...]
     warm_period: float
+    search_upstream: str | None
     egress_login: tuple[str, str] | None = field(default=None, repr=False)
     upstream_login: tuple[str, str] | None = field(default=None, repr=False)
     webhook_url: str | None = field(default=None, repr=False)
@@ -137,6 +138,13 @@ class Config:
     def is_docker_hub(self) -> bool:
         """Whether the upstream is Docker Hub, under any of its names."""
         return urlsplit(self.upstream).hostname in _DOCKER_HUB
+
+    @property
+    def search_url(self) -> str | None:
+        """Where searches go, if there is any."""
+        if self.search_upstream is None and self.is_docker_hub:
+            return "https://index.docker.io"
+        return self.search_upstream or None
 
     @property
     def uses_library_prefix(self) -> bool:

@@ -19,6 +19,7 @@ from hubmirror.config.addresses import (
 from hubmirror.config.cache_settings import ACCOUNT_SETTINGS, CACHE_SETTINGS
 from hubmirror.config.files import certificates_file, readable_file
 from hubmirror.config.quota_settings import MONITOR_SETTINGS, QUOTA_SETTINGS
+from hubmirror.config.search_settings import SEARCH_SETTINGS
 from hubmirror.config.setting import (
     VARIABLE_PREFIX,
     Setting,
@@ -174,4 +175,5 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     *ACCOUNT_SETTINGS,
     *CACHE_SETTINGS,
+    *SEARCH_SETTINGS,
 )

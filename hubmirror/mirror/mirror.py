@@ -6,7 +6,7 @@ from typing import Final
 
 from attrs import frozen
 
-from hubmirror.errors import RegistryError
+from hubmirror.errors import NotFound, RegistryError
 from hubmirror.mirror.blobs import Blobs
 from hubmirror.mirror.kept import passed_on
 from hubmirror.mirror.listings import Listings
@@ -16,6 +16,7 @@ from hubmirror.mirror.negatives import Negatives
 from hubmirror.mirror.origin import IOrigin, SpentOrigin
 from hubmirror.mirror.outage import IDoorway
 from hubmirror.mirror.prefetch import Prefetch
+from hubmirror.mirror.search import Searches
 from hubmirror.mirror.tags import Tags
 from hubmirror.naming import Digest, Tag
 from hubmirror.question import (
@@ -28,6 +29,7 @@ from hubmirror.question import (
     Question,
     ReferrersRequest,
     Refusal,
+    SearchRequest,
     TagsRequest,
     TokenRequest,
 )
@@ -62,6 +64,7 @@ class Mirror:
     prefetch: Prefetch
     keeps: bool = True
     is_account: bool = False
+    searches: Searches | None = None
 
     def admit(self, question: Question) -> Charge:
         """Count ``question``: for who tells the charge what was sent, after the ``answer``."""
@@ -97,6 +100,10 @@ class Mirror:
                 return await self.doorway.ping(question, way)
             case TokenRequest() as request:
                 return await self.doorway.token(question, request, way)
+            case SearchRequest() as request:
+                if self.searches is None:
+                    raise NotFound
+                return await self.searches.answer(request, way)
         return passed_on(await way.ask(question))
 
     def _way_upstream(self, charge: Charge) -> IOrigin:

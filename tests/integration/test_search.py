@@ -52,9 +52,9 @@ def test_searches(docker: Docker, mirror: Mirror, hub: LiveHub) -> None:
     )
 
     printed = docker("search", f"{mirror.authority}/hello")
+    found = run("podman", "search", "--tls-verify=false", f"{mirror.authority}/hello")
     hub.vanish()
     again = docker("search", "--filter", "is-official=true", f"{mirror.authority}/hello")
-    found = run("podman", "search", "--tls-verify=false", f"{mirror.authority}/hello")
 
     assert [line.split()[0] for line in printed.splitlines()[1:]] == ["hello", "team/hello"]
     assert [line.split()[0] for line in again.splitlines()[1:]] == ["hello"]

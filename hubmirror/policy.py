@@ -25,6 +25,7 @@ from hubmirror.mirror.outage import Doorway
 from hubmirror.mirror.patience import Patience
 from hubmirror.mirror.prefetch import Prefetch
 from hubmirror.mirror.rights import Rights
+from hubmirror.mirror.search import Searches
 from hubmirror.mirror.standing_in import BlobWithStandIns, OriginWithStandIns
 from hubmirror.mirror.tags import Tags, TagTimes
 from hubmirror.naming import Repository, Scope
@@ -93,6 +94,7 @@ class Policy:
         issuer: Issuer,
         make: Callable[[str], Registry],
     ) -> None:
+        self._registries = config.registries
         self._issuer = issuer
         self._make = make
         self._named = {one.name: make(one.name) for one in (config.default, *config.upstreams)}
@@ -119,6 +121,9 @@ class Policy:
 
     def _mirrored(self, name: str) -> MirroredRegistry:
         registry = self._named.get(name) or self._allowed.get(name)
+        own = name if registry is not None else self._registries.find(name)
+        if own != name:
+            return self._mirrored(own)
         if registry is None:
             registry = self._allowed[name] = self._make(name)
             if len(self._allowed) > MOST_ALLOWED:
@@ -218,9 +223,7 @@ def _compose(
     prefetch = Prefetch(index, blobs.bring, patience, clock, is_on=config.prefetch)
     manifests = Manifests(index, storage.blobs, rights, storage.arrivals, now, prefetch.begin)
     keeps_deleted = config.when_deleted == "keep"
-    times = TagTimes(
-        config.tag_ttl, config.stale_while_revalidate, config.stale_for, keeps_deleted
-    )
+    times = TagTimes(config.tag_ttl, config.stale_while_revalidate, config.stale_for, keeps_deleted)
     tokens = TokenProxy(client, registry, holders, name, library_prefix=config.uses_library_prefix)
     doorway = Doorway(
         tokens,
@@ -239,6 +242,7 @@ def _compose(
         Listings(index, rights, flights, patience, now, times),
         Negatives(config.negative_ttl, now),
         prefetch,
+        Searches(client, config.search_url, flights, patience, now),
         keeps=config.cache,
         is_account=is_account,
         is_metered=is_metered,

@@ -35,6 +35,7 @@ __all__ = [
     "Question",
     "ReferrersRequest",
     "Refusal",
+    "SearchRequest",
     "Subject",
     "TagsRequest",
     "TokenRequest",
@@ -190,6 +191,14 @@ class TokenRequest:
 
 
 @frozen
+class SearchRequest:
+    """``/v1/search``: up to ``count`` repositories that ``term`` finds."""
+
+    term: str
+    count: int
+
+
+@frozen
 class Refusal:
     """A request that the edge could not accept: it counts as the others do, then fails."""
 
@@ -205,6 +214,7 @@ Subject = (
     | ReferrersRequest
     | CatalogRequest
     | TokenRequest
+    | SearchRequest
     | Refusal
 )
 

@@ -11,13 +11,12 @@ from twisted.web.resource import IResource, Resource
 
 from hubmirror.config import Config
 from hubmirror.coordination.connections import IConnections
-from hubmirror.registries import Registries
 from hubmirror.registry.channel import Limits
 from hubmirror.registry.relayed import RelayedSite
 from hubmirror.registry.site import Frontage, MirrorSite
 from hubmirror.transport.descriptors import connections_within, raise_limit
 
-__all__ = ["Served", "Sites", "frontage_of", "limits_of", "registries_of"]
+__all__ = ["Served", "Sites", "frontage_of", "limits_of"]
 
 
 @frozen
@@ -90,17 +89,3 @@ def frontage_of(config: Config) -> Frontage:
     names = frozenset({"localhost", socket.gethostname().lower()})
     hosts = frozenset(host for upstream in config.upstreams for host in upstream.hosts)
     return Frontage(config.trusted_proxies, config.public_url, names, hosts)
-
-
-def registries_of(config: Config) -> Registries:
-    """The registries that this mirror has."""
-    upstreams = {one.name: one for one in (config.default, *config.upstreams)}
-    return Registries(
-        default=config.default.name,
-        named=frozenset(upstreams),
-        hosts={host: one.name for one in config.upstreams for host in one.hosts},
-        prefixed=frozenset(
-            name for name, one in upstreams.items() if config.towards(one).uses_library_prefix
-        ),
-        allowed=config.allow_upstreams,
-    )

@@ -35,8 +35,10 @@ from hubmirror.question import Client, Ping, Question
 from hubmirror.quota.quota import Quota
 from hubmirror.quota.tally import Tally
 from hubmirror.registry.api import Api, Token
+from hubmirror.registry.image import Image
 from hubmirror.registry.root import Root
-from hubmirror.sites import Served, frontage_of, limits_of, registries_of
+from hubmirror.registry.search import V1, Search
+from hubmirror.sites import Served, frontage_of, limits_of
 from hubmirror.storage import Pools, Room, Storage
 from hubmirror.supervisor import Supervisor, spawn
 from hubmirror.transport.bodies import Bodies
@@ -123,22 +125,25 @@ def compose(
     policy = compose_policy(reactor, time.time, config, quota, storage, connect, marks)
     disk = storage.pools.disk
     bodies = Bodies(lambda *what: deferToThreadPool(reactor, disk, os.pread, *what))
-    registries = registries_of(config)
+    registries = config.registries
     frontage = frontage_of(config)
     own = policy.default.own
     login = own.status if config.auth == "mirror" else None
     monitor = compose_monitor(
         reactor, time.time, config, quota, storage, breaker, login, frontage, vitals
     )
+    names = ImageNames(registries.default, registries.default in registries.prefixed)
+    observe = vitals.latency.observe
     api = {
-        b"token": Token(policy.mirror, bodies, registries, vitals.latency.observe),
-        b"v2": Api(policy.mirror, bodies, registries, vitals.latency.observe),
+        b"image": Image(policy.mirror, bodies, registries, names),
+        b"token": Token(policy.mirror, bodies, registries, observe),
+        b"v1": V1(Search(policy.mirror, bodies, registries)),
+        b"v2": Api(policy.mirror, bodies, registries, observe),
         **monitor.health,
     }
     watched = {**monitor.pages, **monitor.health}
     resource = {**api, b"": monitor.setup} if config.monitor else {**api, **watched}
 
-    names = ImageNames(registries.default, registries.default in registries.prefixed)
     puller = Puller(policy.mirror.answer, bodies, policy.credential)
     images = [names.parse(text) for text in config.warm_images]
     warming = Warming(puller, images, config.warm_platforms, config.warm_period, reactor)
@@ -178,7 +183,7 @@ def compose(
 
 def _connect(reactor: Any, breaker: Breaker, tally: Tally, config: Config) -> Connected:
     """The way to the ``upstream`` of ``config``."""
-    guard = AddressGuard(config.allow_private, [urlsplit(config.upstream).hostname or ""])
+    guard = AddressGuard(config.allow_private, _hosts(config))
     pool = make_pool(reactor)
     try:
         agent = make_agent(
@@ -199,6 +204,12 @@ def _connect(reactor: Any, breaker: Breaker, tally: Tally, config: Config) -> Co
     )
     registry = RemoteRegistry(client, config.upstream)
     return Connected(client, registry, pool.closeCachedConnections)
+
+
+def _hosts(config: Config) -> list[str]:
+    """Those that the operator has named, wherever they are."""
+    urls = filter(None, (config.upstream, config.search_upstream))
+    return [urlsplit(url).hostname or "" for url in urls]
 
 
 def _egress(config: Config) -> Egress | None:

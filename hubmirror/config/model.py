@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from attrs import evolve, field, frozen
 
 from hubmirror.quota.rules import ClientLimits, Network, OnExhausted, Reserve, Rules
+from hubmirror.registries import Registries
 
 __all__ = ["DOCKER_HUB", "Config", "ListenAddress", "Share", "Upstream"]
 
@@ -136,6 +137,7 @@ class Config:
     warm_images: tuple[str, ...]
     warm_platforms: tuple[str, ...]
     warm_period: float
+    search_upstream: str | None
     egress_login: tuple[str, str] | None = field(default=None, repr=False)
     upstream_login: tuple[str, str] | None = field(default=None, repr=False)
     webhook_url: str | None = field(default=None, repr=False)
@@ -167,14 +169,30 @@ class Config:
         named = next((one for one in self.upstreams if one.name == name), None)
         return named or Upstream(name, self.upstream)
 
+    @property
+    def registries(self) -> Registries:
+        """The registries that this mirror has."""
+        named = {one.name: one for one in (self.default, *self.upstreams)}
+        return Registries(
+            default=self.default.name,
+            named=frozenset(named),
+            hosts={host: one.name for one in self.upstreams for host in one.hosts},
+            prefixed=frozenset(
+                name for name, one in named.items() if self.towards(one).uses_library_prefix
+            ),
+            allowed=self.allow_upstreams,
+        )
+
     def called(self, name: str) -> Upstream:
         """The registry ``name``, "" for the default one; without a table it is where it is called.
 
-        Whether it may be asked is not decided here.
+        Raises ``NameUnknown`` for one that this mirror does not have.
         """
+        if not name:
+            return self.default
+        own = self.registries.find(name)
         named = {one.name: one for one in (*self.upstreams, self.default)}
-        found = named.get(name) if name else self.default
-        return found or Upstream(name, f"https://{name}")
+        return named.get(own) or Upstream(own, f"https://{own}")
 
     def towards(self, upstream: Upstream) -> Config:
         """The configuration as it is for one registry, which is its ``upstream``.
@@ -190,6 +208,13 @@ class Config:
     def is_docker_hub(self) -> bool:
         """Whether the upstream is Docker Hub, under any of its names."""
         return urlsplit(self.upstream).hostname in _DOCKER_HUB
+
+    @property
+    def search_url(self) -> str | None:
+        """Where searches go, if there is any."""
+        if self.search_upstream is None and self.is_docker_hub:
+            return "https://index.docker.io"
+        return self.search_upstream or None
 
     @property
     def uses_library_prefix(self) -> bool:

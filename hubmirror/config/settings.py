@@ -21,6 +21,7 @@ from hubmirror.config.addresses import (
 from hubmirror.config.cache_settings import ACCOUNT_SETTINGS, CACHE_SETTINGS
 from hubmirror.config.files import certificates_file, readable_file
 from hubmirror.config.quota_settings import MONITOR_SETTINGS, QUOTA_SETTINGS
+from hubmirror.config.search_settings import SEARCH_SETTINGS
 from hubmirror.config.setting import (
     VARIABLE_PREFIX,
     Setting,
@@ -181,6 +182,7 @@ _GENERAL: tuple[Setting, ...] = (
     ),
     *ACCOUNT_SETTINGS,
     *CACHE_SETTINGS,
+    *SEARCH_SETTINGS,
 )
 _BY_NAME = {setting.name: setting for setting in _GENERAL}
 SETTINGS: tuple[Setting, ...] = (

@@ -21,6 +21,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
 from hubmirror import config as configuration
+from hubmirror.cache.image_names import ImageNames
 from hubmirror.cache.memory import Memory, RememberingBlobs, RememberingIndex
 from hubmirror.config import Config, load
 from hubmirror.fetching.fetch import FetchLimits
@@ -32,9 +33,10 @@ from hubmirror.quota.quota import Quota
 from hubmirror.quota.rules import Rules
 from hubmirror.registry.api import Api, Token
 from hubmirror.registry.channel import Limits
+from hubmirror.registry.image import Image
 from hubmirror.registry.root import Root
+from hubmirror.registry.search import V1, Search
 from hubmirror.registry.site import Frontage, MirrorSite
-from hubmirror.sites import registries_of
 from hubmirror.storage import Pools, Room, Storage
 from hubmirror.transport.bodies import Bodies
 from hubmirror.upstream.client import TimeLimits, UpstreamClient, http_client
@@ -189,10 +191,13 @@ class Edge:
             self.clock, self.now, config, self.quota, self.storage, connect
         )
         self.mirror = policy.mirror
-        registries = registries_of(config)
+        registries = config.registries
+        names = ImageNames(registries.default, library_prefix)
         bodies = Bodies(lambda fd, size, offset: succeed(os.pread(fd, size, offset)))
         children = {
+            b"v1": V1(Search(policy.mirror, bodies, registries)),
             b"v2": Api(policy.mirror, bodies, registries),
+            b"image": Image(policy.mirror, bodies, registries, names),
             b"token": Token(policy.mirror, bodies, registries),
             **(pages or {}),
         }

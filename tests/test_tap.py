@@ -56,7 +56,7 @@ async def test_composes_what_the_configuration_says(reactor: Any, tmp_path: Path
     assert served.frontage.public_url == "https://hub.example"
     assert [str(network) for network in served.frontage.trusted_proxies] == ["192.0.2.0/24"]
     names = served.resource.listNames()  # type: ignore[attr-defined]
-    assert sorted(names) == [b"", *WATCHED, b"token", b"v2"]
+    assert sorted(names) == [b"", b".well-known", *WATCHED, b"token", b"v2"]
     with pytest.raises(UpstreamFailure, match=r"127\.0\.0\.1"):
         await composed.probe()
     await composed.close()
@@ -76,6 +76,7 @@ async def test_a_listener_of_its_own_takes_what_is_watched(reactor: Any, tmp_pat
     composed = compose(reactor, config, quota, store(reactor, config), Vitals())
     clients: Any = composed.served.resource
     watchers: Any = composed.served.monitor
-    assert sorted(clients.listNames()) == [b"", b"healthz", b"readyz", b"token", b"v2"]
+    names = [b"", b".well-known", b"healthz", b"readyz", b"token", b"v2"]
+    assert sorted(clients.listNames()) == names
     assert sorted(watchers.listNames()) == [b"", *WATCHED]
     await composed.close()

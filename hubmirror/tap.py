@@ -14,6 +14,8 @@ from twisted.internet.threads import deferToThreadPool
 
 from hubmirror.cache.image_names import ImageNames
 from hubmirror.cache.threads import Threads
+from hubmirror.certificates.acme_challenges import Challenges
+from hubmirror.certification import Certification
 from hubmirror.config import Config
 from hubmirror.control.operations import Operations
 from hubmirror.control.site import make_root
@@ -38,6 +40,7 @@ from hubmirror.registry.api import Api, Token
 from hubmirror.registry.image import Image
 from hubmirror.registry.root import Root
 from hubmirror.registry.search import V1, Search
+from hubmirror.registry.well_known import WELL_KNOWN, WellKnown
 from hubmirror.sites import Served, frontage_of, limits_of
 from hubmirror.storage import Pools, Room, Storage
 from hubmirror.supervisor import Supervisor, spawn
@@ -68,7 +71,14 @@ def _process(options: Options, reactor: Any, place: Place | None) -> IService:
     config = options.loaded.config
     service: IService
     if place is None and config.workers == 1:
-        service = Daemon(options, reactor, partial(store, reactor), partial(compose, reactor))
+        challenges = Challenges()
+        service = Daemon(
+            options,
+            reactor,
+            partial(store, reactor),
+            partial(compose, reactor, challenges=challenges),
+            Certification(reactor, challenges),
+        )
     elif place is None:
         service = Supervisor(options, reactor, partial(spawn, reactor, options))
     elif place.role == WORKER:
@@ -79,16 +89,17 @@ def _process(options: Options, reactor: Any, place: Place | None) -> IService:
 
 
 def _keeper(options: Options, reactor: Any, place: Place, board: Board) -> Keeper:
-    versions, marks = BoardVersions(board), Marks(board)
+    versions, marks, challenges = BoardVersions(board), Marks(board), Challenges()
     versions.all_changed()
     marks.clear()
     return Keeper(
         options,
         reactor,
         partial(store, reactor, versions=versions),
-        partial(compose, reactor, marks=marks),
+        partial(compose, reactor, marks=marks, challenges=challenges),
         place,
         board,
+        Certification(reactor, challenges),
     )
 
 
@@ -115,10 +126,11 @@ def compose(
     storage: Storage,
     vitals: Vitals,
     marks: Marks | None = None,
+    challenges: Challenges | None = None,
 ) -> Composed:
     """All that ``config`` decides about, from the upstream's connections up to the resources.
 
-    ``marks`` tell others which tokens have a user.
+    ``marks`` tell others which tokens have a user; ``challenges`` are those of an ACME server.
     """
     breaker = Breaker(reactor)
     connect = partial(_connect, reactor, breaker, quota.tally)
@@ -139,6 +151,7 @@ def compose(
         b"token": Token(policy.mirror, bodies, registries, observe),
         b"v1": V1(Search(policy.mirror, bodies, registries)),
         b"v2": Api(policy.mirror, bodies, registries, observe),
+        WELL_KNOWN: WellKnown((challenges or Challenges()).answer),
         **monitor.health,
     }
     watched = {**monitor.pages, **monitor.health}

@@ -68,11 +68,11 @@ class Upstream:
 class Config:
     """Every setting, by the name it has in the file.
 
-    Durations are seconds, sizes bytes, paths absolute. Four fields are no settings. What stands in
-    the files that ``quota_webhook`` and ``monitor_token`` name is in ``webhook_url`` and
-    ``monitor_secret``. The others are a user and a password each: ``egress_login`` is for
-    ``egress_proxy``, from the file that ``egress_credentials`` names, or else from
-    ``HTTPS_PROXY``; ``upstream_login`` is the mirror's own account upstream, from the file that
+    Durations are seconds, sizes bytes, paths absolute. Five fields are no settings. What stands in
+    the files that ``quota_webhook``, ``monitor_token`` and ``acme_eab_key_file`` name is in
+    ``webhook_url``, ``monitor_secret`` and ``acme_eab_key``. The others are a user and a password
+    each: ``egress_login`` is for ``egress_proxy``, from the file that ``egress_credentials`` names,
+    or else from ``HTTPS_PROXY``; ``upstream_login`` is the mirror's own account, from the file that
     ``upstream_credentials`` names, or else from ``HUBMIRROR_UPSTREAM_LOGIN``.
     """
 
@@ -81,6 +81,13 @@ class Config:
     workers: int
     certificate: Path | None
     private_key: Path | None
+    acme: tuple[str, ...]
+    acme_email: str | None
+    acme_directory: str
+    acme_ca: Path | None
+    acme_eab_kid: str | None
+    acme_eab_key_file: Path | None
+    https_redirect: bool
     upstream: str
     upstream_ca: Path | None
     upstreams: tuple[Upstream, ...]
@@ -142,6 +149,7 @@ class Config:
     upstream_login: tuple[str, str] | None = field(default=None, repr=False)
     webhook_url: str | None = field(default=None, repr=False)
     monitor_secret: str | None = field(default=None, repr=False)
+    acme_eab_key: str | None = field(default=None, repr=False)
 
     @property
     def rules(self) -> Rules:

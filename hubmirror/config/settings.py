@@ -19,6 +19,7 @@ from hubmirror.config.addresses import (
     proxy,
 )
 from hubmirror.config.cache_settings import ACCOUNT_SETTINGS, CACHE_SETTINGS
+from hubmirror.config.certificate_settings import CERTIFICATE_SETTINGS
 from hubmirror.config.files import certificates_file, readable_file
 from hubmirror.config.quota_settings import MONITOR_SETTINGS, QUOTA_SETTINGS
 from hubmirror.config.search_settings import SEARCH_SETTINGS
@@ -77,8 +78,7 @@ _GENERAL: tuple[Setting, ...] = (
         "How many processes serve clients; auto: one for each processor.",
         f"a whole number from 1 to {MOST_WORKERS}, or auto",
     ),
-    file_setting("certificate", "The certificate chain for HTTPS (PEM), the mirror's own first."),
-    file_setting("private_key", "The private key of the certificate (PEM, not encrypted)."),
+    *CERTIFICATE_SETTINGS,
     Setting(
         "upstream",
         origin,

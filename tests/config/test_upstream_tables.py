@@ -51,7 +51,8 @@ def test_the_general_login_is_the_default_registrys(tmp_path: Path) -> None:
     """A password for one registry is never shown to another."""
     private(tmp_path, "me:secret")
     text = (
-        'allow_upstreams = "*.gcr.io"\nauth = "mirror"\nupstream_credentials = "login"\nlibrary_prefix = true\n'
+        'allow_upstreams = "*.gcr.io"\nauth = "mirror"\nupstream_credentials = "login"\n'
+        "library_prefix = true\n"
         '[upstream."ghcr.io"]\n[upstream."quay.io"]\ncredentials = "login"\n'
     )
     config = written(tmp_path, text)

@@ -11,6 +11,7 @@ from OpenSSL import SSL
 from twisted.logger import Logger
 
 from hubmirror.certificates.acme_store import AcmeCertificate, AcmeStore
+from hubmirror.certificates.clients import ClientAuthorities
 from hubmirror.certificates.files import CertificateError
 from hubmirror.certificates.local_ca import LocalAuthority
 from hubmirror.certificates.names import machine_names
@@ -29,7 +30,7 @@ class Https:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._tls = ServerTLS(_source(config))
+        self._tls = ServerTLS(_source(config), _clients(config))
 
     def secure(self, connected: socket.socket) -> SSL.Connection:
         """TLS with the certificate in force, on a client's connection."""
@@ -37,7 +38,7 @@ class Https:
 
     def reload(self, config: Config) -> None:
         """Go over to what ``config`` has; raises ``CertificateError``, and all stays then."""
-        self._tls.reload(_source(config))
+        self._tls.reload(_source(config), _clients(config))
         self._config = config
 
     def check(self) -> None:
@@ -75,6 +76,12 @@ class Https:
 def acme_store(config: Config) -> AcmeStore:
     """Where that which an ACME server gives is kept."""
     return AcmeStore(config.data / "acme", config.acme_directory)
+
+
+def _clients(config: Config) -> ClientAuthorities | None:
+    if config.client_certificates == "off" or config.client_ca is None:
+        return None
+    return ClientAuthorities(config.client_ca, config.client_certificates == "required")
 
 
 def _source(config: Config) -> ICertificateSource:

@@ -117,12 +117,14 @@ class GrowingSlice:
 class Client:
     """Who asks: the address (a proxy's word only where the proxy is trusted), and the URL
 
-    (scheme and authority, no path) by which the client knows this mirror.
+    (scheme and authority, no path) by which the client knows this mirror. ``user`` is whose
+    certificate it has shown, if any.
     """
 
     address: str
     public_url: str
     user_agent: str | None = None
+    user: str | None = None
 
 
 @frozen

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+from functools import partial
 from typing import Any
 
 from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.web.resource import IResource, Resource
 
+from hubmirror.access.names import Names
+from hubmirror.certificates.clients import user_of
 from hubmirror.config import Config
 from hubmirror.coordination.connections import IConnections
 from hubmirror.registry.channel import Limits
@@ -17,7 +20,7 @@ from hubmirror.registry.relayed import RelayedSite
 from hubmirror.registry.site import Frontage, MirrorSite
 from hubmirror.transport.descriptors import connections_within, raise_limit
 
-__all__ = ["Served", "Sites", "frontage_of", "limits_of"]
+__all__ = ["Served", "Sites", "frontage_of", "limits_of", "names_of"]
 
 
 @frozen
@@ -95,7 +98,20 @@ def frontage_of(config: Config) -> Frontage:
     redirect = None
     if config.https_redirect:
         redirect = HttpsRedirect(config.https[0].port, config.public_url)
-    return Frontage(config.trusted_proxies, config.public_url, names, hosts, redirect)
+    is_asked = config.client_certificates != "off"
+    return Frontage(
+        config.trusted_proxies,
+        config.public_url,
+        names,
+        hosts,
+        redirect,
+        partial(user_of, config.client_certificate_user) if is_asked else None,
+    )
+
+
+def names_of(config: Config) -> Names:
+    """How clients write the names of repositories in the scopes of tokens."""
+    return Names(config.registries)
 
 
 def _watched(frontage: Frontage) -> Frontage:

@@ -12,6 +12,7 @@ from twisted.application.service import IService
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 
+from hubmirror.admission import PasswordThreads, compose_admission
 from hubmirror.cache.image_names import ImageNames
 from hubmirror.cache.threads import Threads
 from hubmirror.certificates.acme_challenges import Challenges
@@ -41,7 +42,7 @@ from hubmirror.registry.image import Image
 from hubmirror.registry.root import Root
 from hubmirror.registry.search import V1, Search
 from hubmirror.registry.well_known import WELL_KNOWN, WellKnown
-from hubmirror.sites import Served, frontage_of, limits_of
+from hubmirror.sites import Served, frontage_of, limits_of, names_of
 from hubmirror.storage import Pools, Room, Storage
 from hubmirror.supervisor import Supervisor, spawn
 from hubmirror.transport.bodies import Bodies
@@ -134,13 +135,15 @@ def compose(
     """
     breaker = Breaker(reactor)
     connect = partial(_connect, reactor, breaker, quota.tally)
-    policy = compose_policy(reactor, time.time, config, quota, storage, connect, marks)
+    looks = PasswordThreads(reactor)
+    admission = compose_admission(config, names_of(config), time.time, reactor.seconds, looks.run)
+    policy = compose_policy(reactor, time.time, config, quota, storage, connect, marks, admission)
     disk = storage.pools.disk
     bodies = Bodies(lambda *what: deferToThreadPool(reactor, disk, os.pread, *what))
     registries = config.registries
     frontage = frontage_of(config)
     own = policy.default.own
-    login = own.status if config.auth == "mirror" else None
+    login = own.status if config.pulls_as_itself else None
     monitor = compose_monitor(
         reactor, time.time, config, quota, storage, breaker, login, frontage, vitals
     )
@@ -175,6 +178,7 @@ def compose(
 
     async def close() -> None:
         warming.stop()
+        looks.close()
         if webhook is not None:
             await webhook.close()
         await policy.close()

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from attrs import frozen
-
 from hubmirror.certificates.files import CertificateError, load_pair
+from hubmirror.config.access_disagreements import ACCESS_CHECKS, access_networks
 from hubmirror.config.certificate_settings import is_public_name
 from hubmirror.config.layers import UPSTREAM_LOGIN
 from hubmirror.config.model import ListenAddress
 from hubmirror.config.nearest import nearest
 from hubmirror.config.problems import Problem
+from hubmirror.config.settled import Settled
 from hubmirror.quota.rules import Network
 
 __all__ = ["Settled", "disagreements"]
@@ -27,28 +27,12 @@ _BINDING: Final = ("acme_eab_kid", "acme_eab_key_file")
 _PUBLIC_CAS: Final = ("acme-v02.api.letsencrypt.org", "acme-staging-v02.api.letsencrypt.org")
 
 
-@frozen
-class Settled:
-    """The values of the settings that are right, by name; whence each came, and how the file
-
-    spells its key. ``upstream_login`` is what ``HUBMIRROR_UPSTREAM_LOGIN`` holds.
-    """
-
-    values: Mapping[str, Any]
-    sources: Mapping[str, str]
-    keys: Mapping[str, str]
-    upstream_login: tuple[str, str] | None = None
-
-    def problem(self, name: str, wrong: str, allowed: str = "", *, part: str = "") -> Problem:
-        """A problem of the setting ``name``, or of a part of it, such as ``[2].share``."""
-        return Problem(f"{self.keys[name]}{part}", wrong, allowed, self.sources[name])
-
-
 def disagreements(settled: Settled) -> list[Problem]:
     """All of it."""
     checks = (
         *(_pair, _listeners, _idle_credentials, _shared_networks, _unknown_networks),
         *(_certified, _binding, _redirect),
+        *ACCESS_CHECKS,
     )
     return [problem for check in checks for problem in check(settled)]
 
@@ -167,6 +151,7 @@ def _named_networks(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]
     for number, limits in enumerate(values.get("quota_client", ())):
         if limits.network is not None:
             yield "quota_client", f"[{number}].network", limits.network
+    yield from access_networks(values)
     for number, reserve in enumerate(values.get("quota_reserve", ())):
         for network in reserve.networks:
             yield "quota_reserve", f"[{number}].networks", network

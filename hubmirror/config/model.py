@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from attrs import evolve, field, frozen
 
+from hubmirror.access.rules import Login, NetworkOrName, Rule
 from hubmirror.quota.rules import ClientLimits, Network, OnExhausted, Reserve, Rules
 from hubmirror.registries import Registries
 
@@ -106,6 +107,14 @@ class Config:
     monitor_allow: tuple[Network, ...]
     monitor_token: Path | None
     monitor_public: bool
+    access_allow: tuple[NetworkOrName, ...]
+    access_deny: tuple[NetworkOrName, ...]
+    access_login: Login
+    access_users: Path | None
+    access_rule: tuple[Rule, ...]
+    client_certificates: str
+    client_ca: Path | None
+    client_certificate_user: str
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     allow_private: tuple[str, ...]
     library_prefix: bool | None
@@ -163,6 +172,21 @@ class Config:
             self.quota_reserve,
             self.spare_pulls_below.percent,
         )
+
+    @property
+    def users_file(self) -> Path:
+        """Where the mirror's own users are, if there are any."""
+        return self.access_users or self.data / "access" / "users"
+
+    @property
+    def robots_file(self) -> Path:
+        """Where the tokens of programs are, if there are any."""
+        return self.data / "access" / "robots"
+
+    @property
+    def pulls_as_itself(self) -> bool:
+        """Whether all goes upstream in the mirror's own name, whatever its clients show."""
+        return self.auth == "mirror" or self.access_login != "off"
 
     @property
     def default(self) -> Upstream:

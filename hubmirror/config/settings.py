@@ -10,6 +10,7 @@ from functools import partial
 
 from attrs import evolve
 
+from hubmirror.config.access_settings import ACCESS_SETTINGS
 from hubmirror.config.addresses import (
     hosts_and_networks,
     listen_addresses,
@@ -109,6 +110,7 @@ _GENERAL: tuple[Setting, ...] = (
     ),
     *QUOTA_SETTINGS,
     *MONITOR_SETTINGS,
+    *ACCESS_SETTINGS,
     Setting(
         "trusted_proxies",
         networks,

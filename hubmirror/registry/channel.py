@@ -120,6 +120,7 @@ class MirrorChannel(Protocol):
             str(transport.getPeer().host),
             _authority(transport.getHost()),
             is_secure=ISSLTransport.providedBy(transport),
+            find_user=self._certified_user,
         )
         self.site.connected(self)
         self._within(self._limits.header_timeout, MirrorChannel._too_slow)
@@ -268,6 +269,14 @@ class MirrorChannel(Protocol):
         else:
             transport.loseWriteConnection()
         self._within(LINGER, MirrorChannel.forceAbortClient)
+
+    def _certified_user(self) -> str | None:
+        """Whose certificate the client has shown, in the handshake that is over by now."""
+        find = self.site.frontage.certificate_user
+        if find is None or not self.isSecure():
+            return None
+        certificate = cast(Any, self.transport).getPeerCertificate()
+        return None if certificate is None else find(certificate)
 
     def _serve(self) -> None:
         """Serve what has come: one request at a time, and none while nobody takes answers."""

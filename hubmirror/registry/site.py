@@ -40,7 +40,8 @@ class Frontage:
     """How this mirror is reached: which peers are proxies, and its names, if it was told.
 
     ``registry_hosts`` are those that lead to one of its registries. ``redirect`` is where
-    plain HTTP is sent to; None: it is served.
+    plain HTTP is sent to; None: it is served. ``certificate_user`` tells whose the certificate is
+    that a client shows, where they are asked for one.
     """
 
     trusted_proxies: tuple[Network, ...] = ()
@@ -48,6 +49,7 @@ class Frontage:
     host_names: frozenset[str] = field(default=frozenset({"localhost"}))
     registry_hosts: frozenset[str] = frozenset()
     redirect: HttpsRedirect | None = None
+    certificate_user: Callable[[object], str | None] | None = None
 
     @property
     def names(self) -> frozenset[str]:

@@ -21,6 +21,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
 from hubmirror import config as configuration
+from hubmirror.admission import compose_admission
 from hubmirror.cache.image_names import ImageNames
 from hubmirror.cache.memory import Memory, RememberingBlobs, RememberingIndex
 from hubmirror.config import Config, load
@@ -37,6 +38,7 @@ from hubmirror.registry.image import Image
 from hubmirror.registry.root import Root
 from hubmirror.registry.search import V1, Search
 from hubmirror.registry.site import Frontage, MirrorSite
+from hubmirror.sites import names_of
 from hubmirror.storage import Pools, Room, Storage
 from hubmirror.transport.bodies import Bodies
 from hubmirror.upstream.client import TimeLimits, UpstreamClient, http_client
@@ -188,7 +190,19 @@ class Edge:
             return Connected(client, registry, lambda: succeed(None))
 
         self.policy = policy = compose_policy(
-            self.clock, self.now, config, self.quota, self.storage, connect
+            self.clock,
+            self.now,
+            config,
+            self.quota,
+            self.storage,
+            connect,
+            admission=compose_admission(
+                config,
+                names_of(config),
+                self.now,
+                self.clock.seconds,
+                lambda work, *what: succeed(work(*what)),
+            ),
         )
         self.mirror = policy.mirror
         registries = config.registries

@@ -39,7 +39,7 @@ from hubmirror.registry.api import Api, Token
 from hubmirror.registry.image import Image
 from hubmirror.registry.paths import PathGrammar
 from hubmirror.registry.root import Root
-from hubmirror.registry.search import V1, Search
+from hubmirror.registry.search import Search
 from hubmirror.sites import Served, frontage_of, limits_of, registry_name
 from hubmirror.storage import Pools, Room, Storage
 from hubmirror.supervisor import Supervisor, spawn
@@ -138,7 +138,7 @@ def compose(
     api = {
         b"image": Image(policy.mirror, bodies, names, {registry_name(config)}.__contains__),
         b"token": Token(policy.mirror, bodies, vitals.latency.observe),
-        b"v1": V1(Search(policy.mirror, bodies)),
+        b"v1": Search(policy.mirror, bodies),
         b"v2": Api(policy.mirror, bodies, grammar, vitals.latency.observe),
         **monitor.health,
     }

@@ -34,7 +34,7 @@ from hubmirror.registry.channel import Limits
 from hubmirror.registry.image import Image
 from hubmirror.registry.paths import PathGrammar
 from hubmirror.registry.root import Root
-from hubmirror.registry.search import V1, Search
+from hubmirror.registry.search import Search
 from hubmirror.registry.site import Frontage, MirrorSite
 from hubmirror.storage import Pools, Room, Storage
 from hubmirror.transport.bodies import Bodies
@@ -186,7 +186,7 @@ class Edge:
         children = {
             b"v2": Api(policy.mirror, bodies, grammar),
             b"token": Token(policy.mirror, bodies),
-            b"v1": V1(Search(policy.mirror, bodies)),
+            b"v1": Search(policy.mirror, bodies),
             b"image": Image(
                 policy.mirror,
                 bodies,

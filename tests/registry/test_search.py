@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 
+import jsonschema_rs
 import pytest
 
 from tests.registry.edge import Edge
@@ -65,3 +67,12 @@ def test_it_counts(edge: Edge) -> None:
     edge.get("/v1/search?q=x")
 
     assert edge.quota.day().used == 1
+
+
+def test_it_is_as_described(edge: Edge) -> None:
+    """By ``/openapi.json``."""
+    document = json.loads(files("hubmirror.monitor").joinpath("openapi.json").read_bytes())
+    reference = {"$ref": "#/components/schemas/Found"}
+    schema = jsonschema_rs.validator_for({**reference, "components": document["components"]})
+
+    schema.validate(json.loads(edge.get("/v1/search?q=x").body()))

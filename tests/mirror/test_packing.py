@@ -200,6 +200,20 @@ def test_a_layer_that_is_not_as_it_was_told_ends_it(hub: Hub) -> None:
     assert f"Content-Length: {len(wire.body())}" not in wire.head()
 
 
+@pytest.mark.parametrize("told", [4, 6])
+def test_a_size_that_was_told_wrong_ends_it(hub: Hub, told: int) -> None:
+    """Though the layer is what its digest says: a tar of another length would be torn."""
+    put_image(hub, [b"layer"])
+    document = json.loads(hub.manifests[hub.tags["team/app", "1"]][1])
+    document["layers"][0]["size"] = told
+    put(hub, MANIFEST, document)
+
+    wire = hub.get("/image/team/app:1.tar")
+
+    assert wire.is_closed
+    assert b"layer" not in wire.body().rpartition(b"\0")[2]
+
+
 @pytest.mark.parametrize("cache", ["on", "off"])
 def test_what_has_another_digest_is_refused(cache: str) -> None:
     """A manifest, or a config, whether it is kept or not: they name what they hold."""

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from OpenSSL import SSL
 from twisted.logger import Logger
 
+from hubmirror.certificates.acme_store import AcmeCertificate, AcmeStore
 from hubmirror.certificates.files import CertificateError
 from hubmirror.certificates.local_ca import LocalAuthority
 from hubmirror.certificates.names import machine_names
@@ -18,7 +19,7 @@ from hubmirror.certificates.sources import CertificateFiles, ICertificateSource
 from hubmirror.certificates.trust import trust_instructions
 from hubmirror.config import Config
 
-__all__ = ["Https"]
+__all__ = ["Https", "acme_store"]
 
 
 class Https:
@@ -57,20 +58,35 @@ class Https:
 
     def greeting(self, urls: Sequence[str]) -> Iterator[str]:
         """How clients come to trust a certificate of the mirror's own; nothing for another."""
+        if self._config.acme and self._is_issued():
+            return
+        if self._config.acme:
+            names = ", ".join(self._config.acme)
+            yield f"until {names} has a certificate of {self._config.acme_directory}:"
         if self._config.certificate is None:
             url = next(url for url in urls if url.startswith("https:"))
             ca = _local_authority(self._config).certificate_file
             yield from trust_instructions(ca, self._config.public_url or url).splitlines()
 
+    def _is_issued(self) -> bool:
+        return self._tls.pair.certificate_file == acme_store(self._config).certificate_file
+
+
+def acme_store(config: Config) -> AcmeStore:
+    """Where that which an ACME server gives is kept."""
+    return AcmeStore(config.data / "acme", config.acme_directory)
+
 
 def _source(config: Config) -> ICertificateSource:
     if config.certificate is not None and config.private_key is not None:
         return CertificateFiles(config.certificate, config.private_key)
+    if config.acme:
+        return AcmeCertificate(acme_store(config), _local_authority(config))
     return _local_authority(config)
 
 
 def _local_authority(config: Config) -> LocalAuthority:
-    hosts = {address.host for address in config.https}
+    hosts = {*(address.host for address in config.https), *config.acme}
     if config.public_url is not None:
         hosts.add(urlsplit(config.public_url).hostname or "")
     return LocalAuthority(config.data / "tls", machine_names(hosts), _now)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import socket
 from typing import Any
-from urllib.parse import urlsplit
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.web.resource import IResource, Resource
 
 from hubmirror.config import Config
 from hubmirror.coordination.connections import IConnections
 from hubmirror.registry.channel import Limits
+from hubmirror.registry.redirecting import HttpsRedirect
 from hubmirror.registry.relayed import RelayedSite
 from hubmirror.registry.site import Frontage, MirrorSite
 from hubmirror.transport.descriptors import connections_within, raise_limit
 
-__all__ = ["Served", "Sites", "frontage_of", "limits_of", "registry_name"]
+__all__ = ["Served", "Sites", "frontage_of", "limits_of"]
 
 
 @frozen
@@ -48,7 +48,9 @@ class Sites:
         self.clients = MirrorSite(
             served.resource, reactor, limits=limits, frontage=frontage, connections=connections
         )
-        self.watchers = MirrorSite(served.monitor, reactor, limits=limits, frontage=frontage)
+        self.watchers = MirrorSite(
+            served.monitor, reactor, limits=limits, frontage=_watched(frontage)
+        )
         self.relayed = RelayedSite(served.resource, reports or Resource(), reactor, frontage)
         self._all = (self.clients, self.watchers, self.relayed)
 
@@ -63,6 +65,7 @@ class Sites:
         self.relayed.resource, self.relayed.frontage = served.resource, served.frontage
         for site in (self.clients, self.watchers):
             site.limits, site.frontage = served.limits, served.frontage
+        self.watchers.frontage = _watched(served.frontage)
 
     def drain(self, grace: float) -> Deferred[list[None]]:
         """See ``MirrorSite.drain``."""
@@ -88,9 +91,13 @@ def limits_of(config: Config) -> Limits:
 def frontage_of(config: Config) -> Frontage:
     """How this mirror is reached."""
     names = frozenset({"localhost", socket.gethostname().lower()})
-    return Frontage(config.trusted_proxies, config.public_url, names)
+    hosts = frozenset(host for upstream in config.upstreams for host in upstream.hosts)
+    redirect = None
+    if config.https_redirect:
+        redirect = HttpsRedirect(config.https[0].port, config.public_url)
+    return Frontage(config.trusted_proxies, config.public_url, names, hosts, redirect)
 
 
-def registry_name(config: Config) -> str:
-    """The name by which images of the upstream are known: Docker Hub's is ``docker.io``."""
-    return "docker.io" if config.is_docker_hub else urlsplit(config.upstream).netloc
+def _watched(frontage: Frontage) -> Frontage:
+    """The same where those come who watch: https is for clients."""
+    return evolve(frontage, redirect=None)

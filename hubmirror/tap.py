@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
-from twisted.web.client import HTTPConnectionPool
 
 from hubmirror.cache.image_names import ImageNames
 from hubmirror.cache.threads import Threads
+from hubmirror.certificates.acme_challenges import Challenges
+from hubmirror.certification import Certification
 from hubmirror.config import Config
 from hubmirror.control.operations import Operations
 from hubmirror.control.site import make_root
@@ -30,17 +31,17 @@ from hubmirror.mirror.warming import Warming
 from hubmirror.monitor.metrics import Vitals
 from hubmirror.monitoring import compose_monitor
 from hubmirror.options import Options
-from hubmirror.policy import compose_policy
+from hubmirror.policy import Connected, Registry, compose_policy
 from hubmirror.processes import BOARD, WORKER, Place
 from hubmirror.question import Client, Ping, Question
 from hubmirror.quota.quota import Quota
 from hubmirror.quota.tally import Tally
 from hubmirror.registry.api import Api, Token
 from hubmirror.registry.image import Image
-from hubmirror.registry.paths import PathGrammar
 from hubmirror.registry.root import Root
 from hubmirror.registry.search import Search
-from hubmirror.sites import Served, frontage_of, limits_of, registry_name
+from hubmirror.registry.well_known import WELL_KNOWN, WellKnown
+from hubmirror.sites import Served, frontage_of, limits_of
 from hubmirror.storage import Pools, Room, Storage
 from hubmirror.supervisor import Supervisor, spawn
 from hubmirror.transport.bodies import Bodies
@@ -70,7 +71,14 @@ def _process(options: Options, reactor: Any, place: Place | None) -> IService:
     config = options.loaded.config
     service: IService
     if place is None and config.workers == 1:
-        service = Daemon(options, reactor, partial(store, reactor), partial(compose, reactor))
+        challenges = Challenges()
+        service = Daemon(
+            options,
+            reactor,
+            partial(store, reactor),
+            partial(compose, reactor, challenges=challenges),
+            Certification(reactor, challenges),
+        )
     elif place is None:
         service = Supervisor(options, reactor, partial(spawn, reactor, options))
     elif place.role == WORKER:
@@ -81,16 +89,17 @@ def _process(options: Options, reactor: Any, place: Place | None) -> IService:
 
 
 def _keeper(options: Options, reactor: Any, place: Place, board: Board) -> Keeper:
-    versions, marks = BoardVersions(board), Marks(board)
+    versions, marks, challenges = BoardVersions(board), Marks(board), Challenges()
     versions.all_changed()
     marks.clear()
     return Keeper(
         options,
         reactor,
         partial(store, reactor, versions=versions),
-        partial(compose, reactor, marks=marks),
+        partial(compose, reactor, marks=marks, challenges=challenges),
         place,
         board,
+        Certification(reactor, challenges),
     )
 
 
@@ -117,29 +126,32 @@ def compose(
     storage: Storage,
     vitals: Vitals,
     marks: Marks | None = None,
+    challenges: Challenges | None = None,
 ) -> Composed:
     """All that ``config`` decides about, from the upstream's connections up to the resources.
 
-    ``marks`` tell others which tokens have a user.
+    ``marks`` tell others which tokens have a user; ``challenges`` are those of an ACME server.
     """
     breaker = Breaker(reactor)
-    client, pool = _upstream_client(reactor, config, breaker, quota.tally)
-    registry = RemoteRegistry(client, config.upstream)
-    policy = compose_policy(reactor, time.time, config, quota, storage, client, registry, marks)
+    connect = partial(_connect, reactor, breaker, quota.tally)
+    policy = compose_policy(reactor, time.time, config, quota, storage, connect, marks)
     disk = storage.pools.disk
     bodies = Bodies(lambda *what: deferToThreadPool(reactor, disk, os.pread, *what))
-    grammar = PathGrammar(registry_name(config), config.uses_library_prefix)
+    registries = config.registries
     frontage = frontage_of(config)
-    login = policy.own.status if config.auth == "mirror" else None
+    own = policy.default.own
+    login = own.status if config.auth == "mirror" else None
     monitor = compose_monitor(
         reactor, time.time, config, quota, storage, breaker, login, frontage, vitals
     )
-    names = ImageNames(registry_name(config), config.uses_library_prefix)
+    names = ImageNames(registries.default, registries.default in registries.prefixed)
+    observe = vitals.latency.observe
     api = {
-        b"image": Image(policy.mirror, bodies, names, {registry_name(config)}.__contains__),
-        b"token": Token(policy.mirror, bodies, vitals.latency.observe),
-        b"v1": Search(policy.mirror, bodies),
-        b"v2": Api(policy.mirror, bodies, grammar, vitals.latency.observe),
+        b"image": Image(policy.mirror, bodies, registries, names),
+        b"token": Token(policy.mirror, bodies, registries, observe),
+        b"v1": Search(policy.mirror, bodies, registries),
+        b"v2": Api(policy.mirror, bodies, registries, observe),
+        WELL_KNOWN: WellKnown((challenges or Challenges()).answer),
         **monitor.health,
     }
     watched = {**monitor.pages, **monitor.health}
@@ -163,16 +175,17 @@ def compose(
 
     async def close() -> None:
         warming.stop()
-        policy.close()
         if webhook is not None:
             await webhook.close()
-        await pool.closeCachedConnections()
+        await policy.close()
 
     return Composed(
         served=Served(Root(resource), Root(watched), limits_of(config), frontage),
-        probe=partial(_probe, registry),
-        is_probe_due=partial(breaker.is_probe_due, config.upstream),
-        log_in=lambda: Deferred.fromCoroutine(policy.own.log_in()),
+        probe=partial(_probe, policy.default),
+        probe_due=lambda: [
+            _probe(one) for one in policy.registries() if breaker.is_probe_due(one.url)
+        ],
+        log_in=lambda: Deferred.fromCoroutine(own.log_in()),
         control=make_root(operations),
         warming=warming,
         tell=(lambda _event: None) if webhook is None else webhook.tell,
@@ -181,9 +194,8 @@ def compose(
     )
 
 
-def _upstream_client(
-    reactor: Any, config: Config, breaker: Breaker, tally: Tally
-) -> tuple[UpstreamClient, HTTPConnectionPool]:
+def _connect(reactor: Any, breaker: Breaker, tally: Tally, config: Config) -> Connected:
+    """The way to the ``upstream`` of ``config``."""
     guard = AddressGuard(config.allow_private, _hosts(config))
     pool = make_pool(reactor)
     try:
@@ -203,7 +215,8 @@ def _upstream_client(
     client = UpstreamClient(
         http_client(agent), reactor, limits, pacing, config.retries, breaker=breaker, tally=tally
     )
-    return client, pool
+    registry = RemoteRegistry(client, config.upstream)
+    return Connected(client, registry, pool.closeCachedConnections)
 
 
 def _hosts(config: Config) -> list[str]:
@@ -238,5 +251,5 @@ async def _ping(registry: RemoteRegistry) -> int:
     return reply.status
 
 
-def _probe(registry: RemoteRegistry) -> Deferred[int]:
-    return Deferred.fromCoroutine(_ping(registry))
+def _probe(registry: Registry) -> Deferred[int]:
+    return Deferred.fromCoroutine(_ping(registry.connected.registry))

@@ -71,6 +71,7 @@ def load(
         upstream_login=_login(values, "upstream") or upstream_login,
         webhook_url=_held(values, "quota_webhook", read_url),
         monitor_secret=_held(values, "monitor_token", read_secret),
+        acme_eab_key=_held(values, "acme_eab_key_file", read_secret),
     )
     return Loaded(config, sources)
 
@@ -88,6 +89,8 @@ def _stack(
 def _value(setting: Setting, layer: Layer) -> object:
     """The parsed value, a path made absolute and looked at; raises ``ValueError``."""
     value = setting.parse(layer.values[setting.name])
+    if setting.settle is not None:
+        value = setting.settle(value, layer.folder)
     if isinstance(value, Path):
         value = layer.folder / value
         if setting.check is not None:

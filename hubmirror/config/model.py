@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from hubmirror.quota.rules import ClientLimits, Network, OnExhausted, Reserve, Rules
+from hubmirror.registries import Registries
 
-__all__ = ["Config", "ListenAddress", "Share"]
+__all__ = ["DOCKER_HUB", "Config", "ListenAddress", "Share", "Upstream"]
 
+#: The name by which images of Docker Hub are known.
+DOCKER_HUB: Final = "docker.io"
 #: The names under which Docker Hub's registry answers.
 _DOCKER_HUB = frozenset(
-    {"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
+    {DOCKER_HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
 )
 
 
@@ -45,14 +49,30 @@ class Share:
 
 
 @frozen
+class Upstream:
+    """The registry ``name`` at ``url``; where that is down, those at ``fallbacks`` stand in.
+
+    ``hosts`` are this mirror's own names that lead to it. ``settings`` are the fields of
+    ``Config`` that are other for it.
+    """
+
+    name: str
+    url: str
+    fallbacks: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    is_default: bool = field(default=False, kw_only=True)
+    settings: Mapping[str, Any] = field(factory=dict, repr=False, kw_only=True)
+
+
+@frozen
 class Config:
     """Every setting, by the name it has in the file.
 
-    Durations are seconds, sizes bytes, paths absolute. Four fields are no settings. What stands in
-    the files that ``quota_webhook`` and ``monitor_token`` name is in ``webhook_url`` and
-    ``monitor_secret``. The others are a user and a password each: ``egress_login`` is for
-    ``egress_proxy``, from the file that ``egress_credentials`` names, or else from
-    ``HTTPS_PROXY``; ``upstream_login`` is the mirror's own account upstream, from the file that
+    Durations are seconds, sizes bytes, paths absolute. Five fields are no settings. What stands in
+    the files that ``quota_webhook``, ``monitor_token`` and ``acme_eab_key_file`` name is in
+    ``webhook_url``, ``monitor_secret`` and ``acme_eab_key``. The others are a user and a password
+    each: ``egress_login`` is for ``egress_proxy``, from the file that ``egress_credentials`` names,
+    or else from ``HTTPS_PROXY``; ``upstream_login`` is the mirror's own account, from the file that
     ``upstream_credentials`` names, or else from ``HUBMIRROR_UPSTREAM_LOGIN``.
     """
 
@@ -61,8 +81,17 @@ class Config:
     workers: int
     certificate: Path | None
     private_key: Path | None
+    acme: tuple[str, ...]
+    acme_email: str | None
+    acme_directory: str
+    acme_ca: Path | None
+    acme_eab_kid: str | None
+    acme_eab_key_file: Path | None
+    https_redirect: bool
     upstream: str
     upstream_ca: Path | None
+    upstreams: tuple[Upstream, ...]
+    allow_upstreams: tuple[str, ...]
     public_url: str | None
     data: Path
     quota: int
@@ -120,6 +149,7 @@ class Config:
     upstream_login: tuple[str, str] | None = field(default=None, repr=False)
     webhook_url: str | None = field(default=None, repr=False)
     monitor_secret: str | None = field(default=None, repr=False)
+    acme_eab_key: str | None = field(default=None, repr=False)
 
     @property
     def rules(self) -> Rules:
@@ -133,6 +163,54 @@ class Config:
             self.quota_reserve,
             self.spare_pulls_below.percent,
         )
+
+    @property
+    def default(self) -> Upstream:
+        """The registry of names that have none in front, with its settings.
+
+        It is the one that is marked so, or else that at ``upstream``.
+        """
+        marked = next((one for one in self.upstreams if one.is_default), None)
+        if marked is not None:
+            return marked
+        name = DOCKER_HUB if self.is_docker_hub else urlsplit(self.upstream).netloc
+        named = next((one for one in self.upstreams if one.name == name), None)
+        return named or Upstream(name, self.upstream)
+
+    @property
+    def registries(self) -> Registries:
+        """The registries that this mirror has."""
+        named = {one.name: one for one in (self.default, *self.upstreams)}
+        return Registries(
+            default=self.default.name,
+            named=frozenset(named),
+            hosts={host: one.name for one in self.upstreams for host in one.hosts},
+            prefixed=frozenset(
+                name for name, one in named.items() if self.towards(one).uses_library_prefix
+            ),
+            allowed=self.allow_upstreams,
+        )
+
+    def called(self, name: str) -> Upstream:
+        """The registry ``name``, "" for the default one; without a table it is where it is called.
+
+        Raises ``NameUnknown`` for one that this mirror does not have.
+        """
+        if not name:
+            return self.default
+        own = self.registries.find(name)
+        named = {one.name: one for one in (*self.upstreams, self.default)}
+        return named.get(own) or Upstream(own, f"https://{own}")
+
+    def towards(self, upstream: Upstream) -> Config:
+        """The configuration as it is for one registry, which is its ``upstream``.
+
+        The login and the grammar that are set in general are those of the default one alone.
+        """
+        own: dict[str, Any] = {}
+        if upstream.name != self.default.name:
+            own = dict.fromkeys(("upstream_credentials", "upstream_login", "library_prefix"))
+        return evolve(self, upstream=upstream.url, **{**own, **upstream.settings})
 
     @property
     def is_docker_hub(self) -> bool:

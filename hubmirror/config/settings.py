@@ -6,6 +6,8 @@ flag.
 
 from __future__ import annotations
 
+from functools import partial
+
 from attrs import evolve
 
 from hubmirror.config.addresses import (
@@ -17,6 +19,7 @@ from hubmirror.config.addresses import (
     proxy,
 )
 from hubmirror.config.cache_settings import ACCOUNT_SETTINGS, CACHE_SETTINGS
+from hubmirror.config.certificate_settings import CERTIFICATE_SETTINGS
 from hubmirror.config.files import certificates_file, readable_file
 from hubmirror.config.quota_settings import MONITOR_SETTINGS, QUOTA_SETTINGS
 from hubmirror.config.search_settings import SEARCH_SETTINGS
@@ -28,6 +31,11 @@ from hubmirror.config.setting import (
     login_setting,
     number_setting,
     word_setting,
+)
+from hubmirror.config.upstream_tables import (
+    registry_patterns,
+    settle_upstreams,
+    upstream_tables,
 )
 from hubmirror.config.values import choice, path, switch, texts, workers
 
@@ -45,7 +53,7 @@ CONFIG_FILE = Setting(
 #: There may be twice as many for a moment, while new ones take over.
 MOST_WORKERS = 15
 _LISTEN = "HOST:PORT, [IPV6]:PORT or :PORT (all interfaces), port 0 for a free one, or off"
-SETTINGS: tuple[Setting, ...] = (
+_GENERAL: tuple[Setting, ...] = (
     Setting(
         "http",
         listen_addresses,
@@ -70,8 +78,7 @@ SETTINGS: tuple[Setting, ...] = (
         "How many processes serve clients; auto: one for each processor.",
         f"a whole number from 1 to {MOST_WORKERS}, or auto",
     ),
-    file_setting("certificate", "The certificate chain for HTTPS (PEM), the mirror's own first."),
-    file_setting("private_key", "The private key of the certificate (PEM, not encrypted)."),
+    *CERTIFICATE_SETTINGS,
     Setting(
         "upstream",
         origin,
@@ -176,4 +183,28 @@ SETTINGS: tuple[Setting, ...] = (
     *ACCOUNT_SETTINGS,
     *CACHE_SETTINGS,
     *SEARCH_SETTINGS,
+)
+_BY_NAME = {setting.name: setting for setting in _GENERAL}
+SETTINGS: tuple[Setting, ...] = (
+    *_GENERAL,
+    Setting(
+        "upstreams",
+        upstream_tables(_BY_NAME),
+        {},
+        "Other registries by their names, each with a url (or several: the later ones stand in for"
+        " the first), hosts that lead to it, and what is other than in general: ca, auth,"
+        " credentials, an egress_proxy, times.",
+        'tables [upstream."ghcr.io"]',
+        is_table=True,
+        table_key='upstream."NAME"',
+        settle=partial(settle_upstreams, general=_BY_NAME),
+    ),
+    Setting(
+        "allow_upstreams",
+        registry_patterns,
+        [],
+        "Registries beside them that may be pulled from by name, such as quay.io or *.gcr.io.",
+        "names of registries, * for anything",
+        is_repeatable=True,
+    ),
 )

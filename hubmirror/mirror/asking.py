@@ -40,7 +40,7 @@ class Asker:
     Every question goes through ``mirror``, so rights, rules and the quota are those of any pull.
     A client without a credential, or with a user and a password, is challenged for a token; that
     is asked for here with what the client has, and again when its time is over. A token that the
-    client brings is shown as it is.
+    client brings is shown as it is. ``is_foreign`` is a question's.
     """
 
     def __init__(
@@ -50,8 +50,11 @@ class Asker:
         client: Client,
         credential: str | None,
         repository: Repository,
+        *,
+        is_foreign: bool = False,
     ) -> None:
         self.repository = repository
+        self._is_foreign = is_foreign
         self._mirror = mirror
         self._bodies = bodies
         self._client = client
@@ -62,7 +65,9 @@ class Asker:
         """What is asked for ``subject``."""
         credential = self._bearer or self._credential
         accept = _ACCEPT if isinstance(subject, ManifestRequest) else ()
-        return Question("GET", subject, self._client, credential, accept)
+        return Question(
+            "GET", subject, self._client, credential, accept, is_foreign=self._is_foreign
+        )
 
     async def admit(self, subject: BlobRequest) -> Charge:
         """Count the request for ``subject`` before it is asked for. Raises ``TooManyRequests``
@@ -125,7 +130,10 @@ class Asker:
             *(() if service is None else (("service", service),)),
             ("scope", challenge.parameter("scope") or own),
         )
-        question = evolve(self.question(TokenRequest(parameters)), credential=self._credential)
+        question = evolve(
+            self.question(TokenRequest(parameters, registry=self.repository.registry)),
+            credential=self._credential,
+        )
         answer = await self._mirror.answer(question)
         if answer.status != 200:
             self._bodies.discard(answer.body)

@@ -44,12 +44,16 @@ _UNSAFE: Final = re.compile(r"[^A-Za-z0-9.-]+")
 
 @frozen
 class Order:
-    """Who wants which image: ``name`` has a reference. ``platform`` is None where none was said."""
+    """Who wants which image: ``name`` has a reference. ``platform`` is None where none was said.
+
+    ``is_foreign`` is a question's.
+    """
 
     client: Client
     name: ImageName
     platform: str | None = None
     credential: str | None = field(default=None, repr=False)
+    is_foreign: bool = False
 
     @property
     def subject(self) -> ManifestRequest:
@@ -113,7 +117,14 @@ class Packer:
 
     def _asker(self, order: Order) -> Asker:
         repository = order.name.repository
-        return Asker(self._mirror, self._bodies, order.client, order.credential, repository)
+        return Asker(
+            self._mirror,
+            self._bodies,
+            order.client,
+            order.credential,
+            repository,
+            is_foreign=order.is_foreign,
+        )
 
     async def _image(self, asker: Asker, order: Order, charge: Charge) -> _Image:
         top = await self._manifest(asker, order.subject.reference, charge)

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
+from attrs import evolve
 from twisted.internet.defer import Deferred
 
 from hubmirror.cache.choosing import is_platform
@@ -26,7 +26,8 @@ from hubmirror.mirror.packing import Order, Packer
 from hubmirror.question import Answer, Refusal
 from hubmirror.quota.kinds import Kind
 from hubmirror.quota.quota import Charge
-from hubmirror.registry.api import Begun, Endpoint, question_of
+from hubmirror.registries import Registries
+from hubmirror.registry.api import Begun, Endpoint
 from hubmirror.registry.message import Exchange, Message, query_of, segments_of
 from hubmirror.registry.responses import error_answer
 from hubmirror.registry.starting import start
@@ -39,21 +40,13 @@ _JSON: Final = ".json"
 
 
 class Image(Endpoint):
-    """Names are read as ``names`` has them; ``has_registry`` tells which registries in front of a
-
-    name this mirror has.
-    """
+    """Names are read as ``names`` has them, with any of ``registries`` in front."""
 
     def __init__(
-        self,
-        mirror: Mirror,
-        bodies: Bodies,
-        names: ImageNames,
-        has_registry: Callable[[str], bool],
+        self, mirror: Mirror, bodies: Bodies, registries: Registries, names: ImageNames
     ) -> None:
-        super().__init__(mirror, bodies)
+        super().__init__(mirror, bodies, registries)
         self._names = names
-        self._has_registry = has_registry
         self._packer = Packer(mirror, bodies)
 
     def begin(self, exchange: Exchange) -> Begun:
@@ -61,10 +54,12 @@ class Image(Endpoint):
         try:
             order, kind = self._order(exchange)
         except RegistryError as error:
-            question = question_of(exchange, Refusal(error))
+            question = self.asked(exchange, Refusal(error))
             charge = self._mirror.admit(question)
             return Begun(charge, start(self._answer(question, charge)), _untold)
-        charge = self._mirror.admit(question_of(exchange, order.subject))
+        question = self.asked(exchange, order.subject)
+        order = evolve(order, is_foreign=question.is_foreign)
+        charge = self._mirror.admit(question)
         is_head = exchange.message.method == b"HEAD"
         answer: Deferred[Answer] = start(self._packed(order, kind, charge, is_head=is_head))
         return Begun(charge, answer, _untold)
@@ -72,8 +67,10 @@ class Image(Endpoint):
     async def _packed(self, order: Order, kind: str, charge: Charge, *, is_head: bool) -> Answer:
         try:
             if kind == _JSON:
-                return await self._packer.platforms(order, charge)
-            return await self._packer.tar(order, charge, is_head=is_head)
+                answer = await self._packer.platforms(order, charge)
+            else:
+                answer = await self._packer.tar(order, charge, is_head=is_head)
+            return self.challenging(answer, order.subject, is_foreign=order.is_foreign)
         except RegistryError as error:
             return error_answer(error)
         except StoreFailed as error:
@@ -102,10 +99,9 @@ class Image(Endpoint):
             raise NameInvalid(str(error)) from None
         if any(b"/" in segment for segment in segments):
             raise NameInvalid()
-        repository = name.repository
-        if not self._has_registry(repository.registry):
-            raise NotFound(f"this mirror does not have the registry {repository.registry!a}")
-        return name, kind
+        registry = self._registries.find(name.repository.registry)
+        repository = self._registries.repository(registry, name.repository.name)
+        return evolve(name, repository=repository), kind
 
 
 def _platform(message: Message) -> str | None:

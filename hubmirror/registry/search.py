@@ -24,7 +24,7 @@ USUAL: Final = 25
 class Search(Endpoint):
     """``/v1/search?q=TERM&n=COUNT``; whatever else is below ``/v1/`` is not there."""
 
-    def subject(self, message: Message) -> SearchRequest:
+    def subject(self, message: Message, home: str) -> SearchRequest:  # noqa: ARG002
         """Raises ``NotFound`` for another path, ``BadRequest``, ``Unsupported``."""
         if segments_of(message.target)[1:] != [b"search"]:
             raise NotFound()

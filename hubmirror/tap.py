@@ -40,7 +40,7 @@ from hubmirror.quota.tally import Tally
 from hubmirror.registry.api import Api, Token
 from hubmirror.registry.image import Image
 from hubmirror.registry.root import Root
-from hubmirror.registry.search import V1, Search
+from hubmirror.registry.search import Search
 from hubmirror.registry.well_known import WELL_KNOWN, WellKnown
 from hubmirror.sites import Served, frontage_of, limits_of, names_of
 from hubmirror.storage import Pools, Room, Storage
@@ -152,7 +152,7 @@ def compose(
     api = {
         b"image": Image(policy.mirror, bodies, registries, names),
         b"token": Token(policy.mirror, bodies, registries, observe),
-        b"v1": V1(Search(policy.mirror, bodies, registries)),
+        b"v1": Search(policy.mirror, bodies, registries),
         b"v2": Api(policy.mirror, bodies, registries, observe),
         WELL_KNOWN: WellKnown((challenges or Challenges()).answer),
         **monitor.health,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from collections import deque
 from typing import Final
 
 from attrs import field, frozen
@@ -11,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IConsumer
 from zope.interface import implementer
 
-from hubmirror.cache.choosing import chosen, offered, requires
+from hubmirror.cache.choosing import chosen, is_platform, offered, requires
 from hubmirror.cache.errors import StoreFailed
 from hubmirror.cache.image_names import ImageName
 from hubmirror.cache.image_tar import END, ImageTar, image_tar
@@ -24,15 +26,18 @@ from hubmirror.cache.manifest import (
     references,
 )
 from hubmirror.cache.platforms import spelled
-from hubmirror.errors import BadRequest, ManifestInvalid, RegistryError, UpstreamFailure
+from hubmirror.errors import BadRequest, ManifestInvalid, UpstreamFailure
 from hubmirror.mirror.asking import Asker
 from hubmirror.mirror.mirror import Mirror
 from hubmirror.mirror.pulling import Bodies
-from hubmirror.naming import Digest, Reference, parse_digest
+from hubmirror.naming import Digest, Reference
 from hubmirror.question import Answer, BlobRequest, Client, IStream, ManifestRequest
 from hubmirror.quota.quota import Charge
 
 __all__ = ["Order", "Packer"]
+
+#: The largest config, in bytes: it is in memory while it is sent.
+MAX_CONFIG: Final = 1024 * 1024
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9.-]+")
 
@@ -141,10 +146,7 @@ class Packer:
         if answer.status != 200:
             raise _NotGiven(answer)
         document = await asker.read(answer.body, MAX_MANIFEST)
-        try:
-            digest = parse_digest(answer.header("Docker-Content-Digest") or str(reference))
-        except RegistryError:
-            raise UpstreamFailure(f"the upstream does not tell the digest of {reference}") from None
+        digest = _verified(document, reference if isinstance(reference, Digest) else None)
         media_type = (answer.header("Content-Type") or "").partition(";")[0].strip().lower()
         if media_type not in INDEX_TYPES | MANIFEST_TYPES:
             raise BadRequest(f"it is no image that can be packed, but {media_type[:100]!a}")
@@ -157,12 +159,14 @@ class Packer:
         config, *layers = manifest.children
         if not all(map(_is_given, layers)):
             raise BadRequest("it has layers that registries may not give")
-        if config.size > MAX_MANIFEST:
+        if config.size > MAX_CONFIG:
             raise ManifestInvalid("the image's config is too large")
         answer = await asker.ask(BlobRequest(asker.repository, config.digest))
         if answer.status != 200:
             raise _NotGiven(answer)
-        return await asker.read(answer.body, MAX_MANIFEST)
+        content = await asker.read(answer.body, MAX_CONFIG)
+        _verified(content, config.digest)
+        return content
 
 
 @implementer(IStream)
@@ -171,7 +175,7 @@ class _TarBody:
 
     def __init__(self, tar: ImageTar, asker: Asker, bodies: Bodies, charges: list[Charge]) -> None:
         self.length: int | None = tar.size
-        self._tar = tar
+        self._parts = deque(tar.parts)
         self._asker = asker
         self._bodies = bodies
         self._charges = iter(charges)
@@ -184,7 +188,8 @@ class _TarBody:
         """Nothing of it is open before it is sent."""
 
     async def _send(self, consumer: IConsumer) -> None:
-        for part in self._tar.parts:
+        while self._parts:
+            part = self._parts.popleft()  # what is sent is not held any longer
             if isinstance(part.content, bytes):
                 consumer.write(part.head() + part.content + part.tail())
                 continue
@@ -245,6 +250,15 @@ class _Image:
         return self.manifest.children
 
 
+def _verified(content: bytes, digest: Digest | None) -> Digest:
+    """The digest of ``content``. Raises ``UpstreamFailure`` where that is not ``digest``."""
+    algorithm = "sha256" if digest is None else digest.algorithm
+    found = Digest(algorithm, hashlib.new(algorithm, content).hexdigest())
+    if digest is not None and found != digest:
+        raise UpstreamFailure(f"the upstream gave something else than {digest}")
+    return found
+
+
 def _is_given(descriptor: Descriptor) -> bool:
     """Whether registries give it: of some base layers they may not (``layer.md``)."""
     kind = descriptor.media_type
@@ -260,8 +274,9 @@ def _platform_of(config: bytes) -> Platform | None:
     match document:
         case {"os": str(system), "architecture": str(architecture), **rest}:
             variant = rest.get("variant")
-            found = variant if isinstance(variant, str) and variant else None
-            return Platform(system[:32], architecture[:32], found)
+            given = variant if isinstance(variant, str) and variant else None
+            found = Platform(system, architecture, given)
+            return found if is_platform(spelled(found)) else None
     return None
 
 

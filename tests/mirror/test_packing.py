@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hubmirror.cache.image_names import ImageNames
-from hubmirror.mirror.packing import Order
+from hubmirror.mirror.packing import MAX_CONFIG, Order
 from hubmirror.question import Client
 from tests.mirror.hub import CONFIG, INDEX, LAYER, MANIFEST, Hub, digest_of
 from tests.registry.edge import Edge, Wire, hang_up
@@ -103,7 +103,8 @@ def test_a_head_asks_for_no_layer(hub: Hub) -> None:
 
 def headers(wire: Wire) -> list[str]:
     """Those that are not of the one response alone."""
-    return [line for line in wire.head().split("\r\n") if "Request-Id" not in line]
+    fields = wire.head().split("\r\n")
+    return [line for line in fields if not line.startswith(("X-Request-Id:", "Date:"))]
 
 
 def test_a_platform_of_several(hub: Hub) -> None:
@@ -147,7 +148,13 @@ def test_an_image_without_an_index(hub: Hub) -> None:
     assert told["platforms"] == [{"platform": "linux/arm/v6", "digest": digest}]
 
 
-@pytest.mark.parametrize("config", [b"{}", b"[]", b"no JSON", b'{"os": 1, "architecture": 2}'])
+@pytest.mark.parametrize(
+    "config",
+    [
+        *(b"{}", b"[]", b"no JSON", b'{"os": 1, "architecture": 2}'),
+        b'{"os": "linux", "architecture": "../\\u0000"}',
+    ],
+)
 def test_a_config_that_tells_no_platform(hub: Hub, config: bytes) -> None:
     """Is packed as it is."""
     put_image(hub, [b"layer"], config)
@@ -191,6 +198,42 @@ def test_a_layer_that_is_not_as_it_was_told_ends_it(hub: Hub) -> None:
     assert wire.status() == 200
     assert wire.is_closed
     assert f"Content-Length: {len(wire.body())}" not in wire.head()
+
+
+@pytest.mark.parametrize("told", [4, 6])
+def test_a_size_that_was_told_wrong_ends_it(hub: Hub, told: int) -> None:
+    """Though the layer is what its digest says: a tar of another length would be torn."""
+    put_image(hub, [b"layer"])
+    document = json.loads(hub.manifests[hub.tags["team/app", "1"]][1])
+    document["layers"][0]["size"] = told
+    put(hub, MANIFEST, document)
+
+    wire = hub.get("/image/team/app:1.tar")
+
+    assert wire.is_closed
+    assert b"layer" not in wire.body().rpartition(b"\0")[2]
+
+
+@pytest.mark.parametrize("cache", ["on", "off"])
+def test_what_has_another_digest_is_refused(cache: str) -> None:
+    """A manifest, or a config, whether it is kept or not: they name what they hold."""
+    hub = Hub(Edge(prefetch="off", cache=cache))
+    digest = put_image(hub, [b"layer"])
+    hub.blobs[digest_of(b"{}")] = b"[]"
+    assert hub.get("/image/team/app:1.tar").status() == 502
+
+    hub.blobs[digest_of(b"{}")] = b"{}"
+    assert hub.get("/image/team/app:1.tar").status() == 200
+    hub.manifests[digest] = (MANIFEST, hub.manifests[digest][1] + b" ")
+    changed = hub.get(f"/image/team/app@{digest}.tar")
+    assert changed.status() == (200 if cache == "on" else 502)  # what is kept is right
+
+
+def test_a_config_that_is_too_large(hub: Hub) -> None:
+    """Is not read."""
+    put_image(hub, [b"layer"], b" " * (MAX_CONFIG + 1))
+
+    assert "too large" in hub.get("/image/team/app:1.tar").error()["message"]
 
 
 def test_a_spent_limit_is_told_before_the_first_byte() -> None:

@@ -36,7 +36,7 @@ from hubmirror.registry.api import Api, Token
 from hubmirror.registry.channel import Limits
 from hubmirror.registry.image import Image
 from hubmirror.registry.root import Root
-from hubmirror.registry.search import V1, Search
+from hubmirror.registry.search import Search
 from hubmirror.registry.site import Frontage, MirrorSite
 from hubmirror.sites import names_of
 from hubmirror.storage import Pools, Room, Storage
@@ -209,7 +209,7 @@ class Edge:
         names = ImageNames(registries.default, library_prefix)
         bodies = Bodies(lambda fd, size, offset: succeed(os.pread(fd, size, offset)))
         children = {
-            b"v1": V1(Search(policy.mirror, bodies, registries)),
+            b"v1": Search(policy.mirror, bodies, registries),
             b"v2": Api(policy.mirror, bodies, registries),
             b"image": Image(policy.mirror, bodies, registries, names),
             b"token": Token(policy.mirror, bodies, registries),

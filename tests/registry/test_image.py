@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from importlib.resources import files
+
+import jsonschema_rs
 import pytest
 
 from tests.mirror.hub import Hub
@@ -93,3 +97,12 @@ def test_a_refusal_counts(hub: Hub) -> None:
     hub.get("/image/")
 
     assert hub.edge.quota.day().used == used + 1
+
+
+def test_platforms_are_as_described(hub: Hub) -> None:
+    """By ``/openapi.json``."""
+    document = json.loads(files("hubmirror.monitor").joinpath("openapi.json").read_bytes())
+    reference = {"$ref": "#/components/schemas/Platforms"}
+    schema = jsonschema_rs.validator_for({**reference, "components": document["components"]})
+
+    schema.validate(json.loads(hub.get("/image/busybox.json").body()))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 
+import jsonschema_rs
 import pytest
 
 from tests.registry.edge import Edge
@@ -53,9 +55,8 @@ def test_no_search(edge: Edge, query: str) -> None:
 
 
 def test_the_rest_of_that_api_is_not_there(edge: Edge) -> None:
-    """But for the question whether it is."""
-    assert edge.get("/v1/_ping").body() == b"{}"
-    for path in ("/v1/", "/v1/users", "/v1/search/x", "/v1/repositories/a/images"):
+    """Nor is the question whether it is."""
+    for path in ("/v1/", "/v1/_ping", "/v1/users", "/v1/search/x", "/v1/repositories/a/images"):
         assert edge.get(path).status() == 404
     assert edge.get("/v1/search?q=x", method="POST").status() == 405
     assert edge.upstream.requests == []
@@ -66,3 +67,12 @@ def test_it_counts(edge: Edge) -> None:
     edge.get("/v1/search?q=x")
 
     assert edge.quota.day().used == 1
+
+
+def test_it_is_as_described(edge: Edge) -> None:
+    """By ``/openapi.json``."""
+    document = json.loads(files("hubmirror.monitor").joinpath("openapi.json").read_bytes())
+    reference = {"$ref": "#/components/schemas/Found"}
+    schema = jsonschema_rs.validator_for({**reference, "components": document["components"]})
+
+    schema.validate(json.loads(edge.get("/v1/search?q=x").body()))

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from functools import partial
+from ipaddress import ip_address
 from threading import Event, Thread
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -19,7 +20,7 @@ from hubmirror.certificates.acme_renewal import IssuesCertificates, Renewal
 from hubmirror.certificates.acme_server import AcmeServer
 from hubmirror.certificates.acme_times import Suggestion
 from hubmirror.certificates.files import KeyPair
-from hubmirror.config import Config
+from hubmirror.config import Config, ListenAddress
 from hubmirror.https import acme_store
 from hubmirror.options import version
 from hubmirror.upstream.egress import Egress
@@ -88,21 +89,39 @@ class _Client:
         self._config = config
         self._challenges = challenges
         self._stopping = stopping
+        self._made: IssuesCertificates | None = None
 
     def obtain(self, names: Sequence[str]) -> KeyPair:
         """See ``IssuesCertificates``."""
-        return self._loaded().obtain(names)
+        return self._client().obtain(names)
 
     def suggestion(self, leaf: x509.Certificate) -> Suggestion:
         """See ``IssuesCertificates``."""
-        return self._loaded().suggestion(leaf)
+        return self._client().suggestion(leaf)
 
-    def _loaded(self) -> IssuesCertificates:
+    def _client(self) -> IssuesCertificates:
         from hubmirror.certificates.acme_client import AcmeClient
+        from hubmirror.certificates.acme_ways import HTTP, TLS, Ways
 
-        agent = f"hubmirror/{version()}".replace(" ", "-")
-        store, server = acme_store(self._config), server_of(self._config)
-        return AcmeClient(server, store, self._challenges, self._stopping, agent)
+        if self._made is None:
+            store, server = acme_store(self._config), server_of(self._config)
+            order = [TLS, HTTP] if _is_by_tls(self._config) else [HTTP, TLS]
+            ways = Ways(order if self._config.http else [TLS], self._challenges, store.proofs)
+            agent = f"hubmirror/{version()}".replace(" ", "-")
+            self._made = AcmeClient(server, store, ways, self._stopping, agent)
+        return self._made
+
+
+def _is_by_tls(config: Config) -> bool:
+    """Whether others come by TLS alone: plain HTTP is for this machine, by default."""
+    return not any(map(_is_open, config.http)) and any(map(_is_open, config.https))
+
+
+def _is_open(address: ListenAddress) -> bool:
+    try:
+        return not ip_address(address.host).is_loopback
+    except ValueError:
+        return address.host != "localhost"
 
 
 def server_of(config: Config) -> AcmeServer:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from OpenSSL import SSL
 from twisted.logger import Logger
 
+from hubmirror.certificates.acme_proofs import Proofs
 from hubmirror.certificates.acme_store import AcmeCertificate, AcmeStore
 from hubmirror.certificates.clients import ClientAuthorities
 from hubmirror.certificates.files import CertificateError
@@ -31,15 +32,23 @@ class Https:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._tls = ServerTLS(_source(config), _clients(config))
+        self._proofs = _proofs(config)
 
     def secure(self, connected: socket.socket) -> SSL.Connection:
-        """TLS with the certificate in force, on a client's connection."""
-        return self._tls.secure(connected)
+        """TLS with the certificate in force, on a client's connection.
+
+        An ACME server that looks whether a name is ours is shown another one.
+        """
+        proofs = self._proofs
+        if proofs is None or not proofs.are_under_way():
+            return self._tls.secure(connected)
+        names = self._config.acme
+        return self._tls.secure(connected, lambda hello: proofs.context_for(hello, names))
 
     def reload(self, config: Config) -> None:
         """Go over to what ``config`` has; raises ``CertificateError``, and all stays then."""
         self._tls.reload(_source(config), _clients(config))
-        self._config = config
+        self._config, self._proofs = config, _proofs(config)
 
     def check(self) -> None:
         """Take a certificate whose files have changed, or that is due to be renewed."""
@@ -82,6 +91,10 @@ def _clients(config: Config) -> ClientAuthorities | None:
     if config.client_certificates == "off" or config.client_ca is None:
         return None
     return ClientAuthorities(config.client_ca, config.client_certificates == "required")
+
+
+def _proofs(config: Config) -> Proofs | None:
+    return acme_store(config).proofs if config.acme else None
 
 
 def _source(config: Config) -> ICertificateSource:

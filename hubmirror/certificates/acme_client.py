@@ -15,13 +15,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from josepy.jwk import JWKEC
 
-from hubmirror.certificates.acme_challenges import Challenges
 from hubmirror.certificates.acme_failures import AcmeFailed
 from hubmirror.certificates.acme_network import Network
 from hubmirror.certificates.acme_reasons import failed_validation, in_plain_words
 from hubmirror.certificates.acme_server import AcmeServer
 from hubmirror.certificates.acme_store import Account, AcmeStore
 from hubmirror.certificates.acme_times import Suggestion
+from hubmirror.certificates.acme_ways import Ways, where
 from hubmirror.certificates.files import CertificateError, KeyPair
 from hubmirror.certificates.issuing import new_key
 
@@ -34,13 +34,11 @@ POLL: Final = 1.0
 #: When to ask for a suggestion again where the server can't say (RFC 9773, section 4.3.3).
 ASK_AGAIN: Final = timedelta(hours=6)
 
-_HTTP: Final = "http-01"
-
 
 class AcmeClient:
     """Asks ``server``; account and certificate are in ``store``.
 
-    ``challenges`` is where others look for what proves that a name is ours. Once ``stopping`` is
+    ``ways`` are those to prove that a name is ours. Once ``stopping`` is
     set, nothing is waited for any more. Methods raise ``AcmeFailed`` and ``CertificateError``.
     """
 
@@ -48,18 +46,19 @@ class AcmeClient:
         self,
         server: AcmeServer,
         store: AcmeStore,
-        challenges: Challenges,
+        ways: Ways,
         stopping: Event,
         user_agent: str = "hubmirror",
     ) -> None:
         self._server = server
         self._store = store
-        self._challenges = challenges
+        self._ways = ways
         self._stopping = stopping
         self._user_agent = user_agent
 
     def obtain(self, names: Sequence[str]) -> KeyPair:
         """Get a certificate for ``names`` on a new key, and keep it."""
+        self._ways.clear()
         network = self._network()
         with in_plain_words(self._server.directory, lambda: network.retry_after):
             client = self._client(network)
@@ -147,15 +146,10 @@ class AcmeClient:
         self, client: ClientV2, authorization: messages.AuthorizationResource, under_way: ExitStack
     ) -> messages.ChallengeBody:
         """Have the server look whether a name is ours; what it looks for is there before."""
-        body = authorization.body
-        challenge = next((one for one in body.challenges if one.chall.typ == _HTTP), None)
-        if challenge is None:
-            offered = ", ".join(str(one.chall.typ) for one in body.challenges)
-            name = body.identifier.value
-            raise AcmeFailed(f"{name}: the server takes {offered} alone, and we can do {_HTTP}")
-        response, answer = challenge.response_and_validation(client.net.key)
-        token = challenge.chall.encode("token")
-        under_way.enter_context(self._challenges.under_way(token, answer))
+        challenge = self._ways.choose(authorization)
+        response, answer = challenge.chall.response_and_validation(client.net.key)
+        name = authorization.body.identifier.value
+        under_way.enter_context(self._ways.under_way(challenge, name, answer))
         client.answer_challenge(challenge, response)
         return challenge
 
@@ -173,6 +167,7 @@ class AcmeClient:
             if seen.body.status == messages.STATUS_VALID:
                 return
             if seen.body.status != messages.STATUS_PENDING:
+                self._ways.failed()
                 raise _refusal(seen, challenge)
             if self._stopping.wait(POLL):
                 raise AcmeFailed("the mirror is ending")
@@ -185,7 +180,7 @@ def _refusal(
     body = authorization.body
     name = body.identifier.value
     error = next((one.error for one in body.challenges if one.error is not None), None)
-    return failed_validation(name, challenge.chall.uri(name), error)
+    return failed_validation(name, where(challenge, name), error)
 
 
 def _resource(url: str) -> messages.RegistrationResource:

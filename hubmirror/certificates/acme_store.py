@@ -12,6 +12,7 @@ from attrs import frozen
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from zope.interface import implementer
 
+from hubmirror.certificates.acme_proofs import Proofs
 from hubmirror.certificates.files import (
     CertificateError,
     KeyPair,
@@ -42,11 +43,13 @@ class AcmeStore:
     """The part of ``folder`` that belongs to the server of ``directory``, a URL.
 
     ``account.key`` and ``account.json``; ``certificate.pem`` holds the chain and its key, in one
-    file, so that who reads it while it is replaced never has one of each. Methods block for some
+    file, so that who reads it while it is replaced never has one of each. ``proofs`` are for the
+    server, while it looks whether names are ours. Methods block for some
     milliseconds where they write.
     """
 
     def __init__(self, folder: Path, directory: str) -> None:
+        self.proofs = Proofs(folder / _name_of(directory) / "proofs")
         self.certificate_file = folder / _name_of(directory) / "certificate.pem"
         self._top = folder
         self._folder = self.certificate_file.parent

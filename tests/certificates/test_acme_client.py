@@ -17,6 +17,7 @@ from hubmirror.certificates.acme_client import AcmeClient
 from hubmirror.certificates.acme_failures import AcmeFailed
 from hubmirror.certificates.acme_server import AcmeServer
 from hubmirror.certificates.acme_store import AcmeStore
+from hubmirror.certificates.acme_ways import HTTP, TLS, Ways
 from hubmirror.certificates.files import CertificateError
 from hubmirror.certificates.issuing import names_of
 from tests.certificates.acme_server import AcmeServerForTests, problem, token
@@ -36,7 +37,11 @@ class Scene:
     def client(self, **changes: Any) -> AcmeClient:
         """One that has just been made: all it knows is in the store."""
         known = evolve(self.known, **changes)
-        return AcmeClient(known, self.store, self.challenges, Event())
+        return AcmeClient(known, self.store, self.ways(), Event())
+
+    def ways(self, *order: str) -> Ways:
+        """HTTP alone, unless others are named."""
+        return Ways(order or (HTTP,), self.challenges, self.store.proofs)
 
     def why_not(self, **changes: Any) -> AcmeFailed:
         """How it fails."""
@@ -159,6 +164,37 @@ def test_a_proof_that_is_not_ours_to_give(scene: Scene) -> None:
     assert "takes dns-01 alone" in str(scene.why_not())
 
 
+def test_a_proof_by_tls_is_there_while_the_server_looks(scene: Scene) -> None:
+    """A certificate for each name; what a crash has left is gone before."""
+    scene.server.challenges = ["dns-01", TLS]
+    proofs = scene.store.certificate_file.parent / "proofs"
+    proofs.mkdir(parents=True)
+    (proofs / "left.pem").touch()
+    seen: list[list[str]] = []
+    really = scene.server.answer
+
+    def look(path: str, payload: object) -> object:
+        seen.append(sorted(path.name for path in proofs.glob("*")))
+        return really(path, payload)
+
+    scene.server.answer = look  # type: ignore[method-assign,assignment]
+    AcmeClient(scene.known, scene.store, scene.ways(HTTP, TLS), Event()).obtain(NAMES)
+    assert seen[0] == seen[-1] == []
+    assert ["hub.example.com.pem", "hub.example.net.pem"] in seen
+    assert not proofs.exists()
+
+
+def test_goes_another_way_the_next_time(scene: Scene) -> None:
+    """Where one has failed; both are told with where the server looked."""
+    scene.server.challenges = [HTTP, TLS]
+    scene.server.validation = problem("connection", "refused")[1]
+    client = AcmeClient(scene.known, scene.store, scene.ways(HTTP, TLS), Event())
+    for found in ("http://hub.example.net/.well-known/", "port 443 of hub.example.net", "http://"):
+        with pytest.raises(AcmeFailed, match=f"could not connect to {found}"):
+            client.obtain(NAMES)
+        scene.server.asked.clear()
+
+
 def test_a_server_that_is_not_trusted(scene: Scene) -> None:
     """Neither by the platform nor by acme_ca: certifi's CAs count for nothing."""
     assert "its certificate is not trusted" in str(scene.why_not(ca=None))
@@ -198,7 +234,7 @@ def test_stops_waiting_when_the_mirror_ends(scene: Scene) -> None:
     pending = scene.server._authz
     scene.server.challenges = ["http-01"]
     stopping = Event()
-    client = AcmeClient(scene.known, scene.store, scene.challenges, stopping)
+    client = AcmeClient(scene.known, scene.store, scene.ways(), stopping)
 
     def undecided(payload: object) -> object:
         status, told, headers = pending(payload)

@@ -110,7 +110,7 @@ def test_renews_under_load_and_no_request_fails(
     tmp_path: Path, authority: Authority, hub: Hub, start: MirrorStarter, pulled: Path
 ) -> None:
     """From the first start on: skopeo pulls, curl asks, many ask while another one comes."""
-    with running_pebble(tmp_path / "pebble", authority, life=18) as pebble:
+    with running_pebble(tmp_path / "pebble", authority, life=24) as pebble:
         mirror = start("twistd", *pebble.options, *NAMES, *hub.upstream, scheme="https")
         mirror.program.wait_for_line("for localhost, hub.example.net has been issued")
         first = serial(mirror, pebble)
@@ -136,10 +136,13 @@ def test_renews_under_load_and_no_request_fails(
     assert "Traceback" not in mirror.program.text()
 
 
-def test_workers_serve_it_and_a_restart_asks_for_none(
+def test_workers_serve_it_and_another_for_more_names(
     tmp_path: Path, authority: Authority, hub: Hub, start: MirrorStarter
 ) -> None:
-    """The server comes by a worker; it wants to know whose account it is, and is told once."""
+    """The server comes by a worker, and wants to know whose account it is: it is told once.
+
+    For another name it comes by TLS alone, and the old certificate is served meanwhile.
+    """
     key = tmp_path / "key"
     key.write_text(EAB_KEY)
     key.chmod(0o600)
@@ -150,14 +153,24 @@ def test_workers_serve_it_and_a_restart_asks_for_none(
         mirror.program.wait_for_line("has been issued")
         first = wait_until(lambda: serial_if_trusted(mirror, pebble), "it in the workers")
         mirror.program.stop()
-        mirror = start("serve", *options, scheme="https")
-        assert {serial(mirror, pebble) for _ in range(8)} == {first}
+        secure = ("--http", "off", "--acme", "new.example.net", "--workers", "2")
+        mirror = start("serve", *without_http(options), *secure, scheme="https")
+        assert serial(mirror, pebble) == first
+        mirror.program.wait_for_line("new.example.net has been renewed")
+        wait_until(lambda: serial_if_trusted(mirror, pebble) not in (0, first), "the new one")
         asked = pebble.program.text()
-        assert asked.count("Issued certificate serial") == 1
+        assert asked.count("Issued certificate serial") == 2
         assert "There are now 2 accounts" not in asked
         files = list((tmp_path / "mirror" / "data" / "acme").rglob("*"))
+        assert len(files) == 4
         assert {path.stat().st_mode & 0o777 for path in files} == {0o700, 0o600}
     assert "Traceback" not in mirror.program.text()
+
+
+def without_http(options: tuple[str | Path, ...]) -> list[str | Path]:
+    """These, but for where they listen for plain HTTP."""
+    at = options.index("--http")
+    return [*options[:at], *options[at + 2 :]]
 
 
 def serial_if_trusted(mirror: Mirror, pebble: Pebble) -> int:

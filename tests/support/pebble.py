@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from attrs import frozen
 from tests.support.certificates import Authority
 from tests.support.ports import free_ports
 from tests.support.programs import Program
+from tests.support.waiting import wait_until
 
 __all__ = ["EAB_KEY", "EAB_KID", "Pebble", "running_pebble"]
 
@@ -90,6 +92,7 @@ def running_pebble(
         directory = pebble.wait_for_line(r"directory available at: (\S+)")[1]
         root = folder / "root.pem"
         root.write_bytes(_got(f"https://127.0.0.1:{managed}/roots/0", authority.certificate))
+        _got(directory, authority.certificate)
         yield Pebble(pebble, directory, authority.certificate, root, http_port, tls_port)
     finally:
         pebble.stop()
@@ -97,10 +100,18 @@ def running_pebble(
 
 
 def _got(url: str, ca: Path) -> bytes:
+    """What is at ``url``, once it can be asked: pebble says that it listens before it does."""
     context = ssl.create_default_context(cafile=str(ca))
     opener = urllib.request.build_opener(
         urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
     )
-    with opener.open(url, timeout=30) as response:
-        found: bytes = response.read()
-        return found
+
+    def ask() -> bytes:
+        try:
+            with opener.open(url, timeout=30) as response:
+                found: bytes = response.read()
+                return found
+        except urllib.error.URLError:
+            return b""
+
+    return wait_until(ask, f"an answer from {url}")

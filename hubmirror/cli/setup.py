@@ -20,7 +20,7 @@ from hubmirror.clients.machine import Machine
 from hubmirror.config import Config, ListenAddress
 from hubmirror.config.addresses import origin
 
-__all__ = ["main", "mirror_of", "summary"]
+__all__ = ["main", "mirror_of", "summary", "url_argument"]
 
 summary = "set up docker, containerd, podman and others on this machine to use the mirror"
 
@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("client", choices=CLIENTS, metavar="CLIENT", help=", ".join(CLIENTS))
     parser.add_argument(
         "--host",
-        type=_origin,
+        type=url_argument,
         metavar="URL",
         help="where the mirror is, such as https://hub.example.org (default: what the"
         " configuration says: public_url, or where it listens)",
@@ -119,7 +119,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _origin(text: str) -> str:
+def url_argument(text: str) -> str:
+    """The URL of a mirror, as an argument of a command."""
     try:
         return origin(text)
     except ValueError as error:

@@ -14,10 +14,13 @@ PROGRAMS := curl=curl openssl=openssl docker-registry=docker-registry \
     chromium=chromium chromedriver=chromium-driver prometheus=prometheus promtool=prometheus \
     faketime=faketime
 
-.PHONY: help run demo test ways coverage lint fmt crash bench clean
+# What the packages are tried with.
+PACKAGE_PROGRAMS := debootstrap=debootstrap lintian=lintian systemd-analyze=systemd
+
+.PHONY: help run demo test ways coverage lint fmt crash bench deb package-test clean
 
 help: ## List these targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: .venv/installed ## Start the daemon: plain HTTP on 127.0.0.1:5000, upstream Docker Hub
 	@exec $(BIN)/hubmirror serve $(ARGS)
@@ -54,8 +57,17 @@ bench: .venv/tools ## Measure against nginx, docker-registry and direct, or ROW=
 	@$(DEBIAN) $(PROGRAMS)
 	$(BIN)/python -m bench $(ROW:%=--row %) $(ROUNDS:%=--rounds %) $(if $(CHECK),--check) $(ARGS)
 
+deb: .venv/packaging ## Build a wheel, a source distribution and a Debian package into dist/
+	@/usr/bin/python3 -c 'import ensurepip' 2>/dev/null || $(DEBIAN) python3-venv
+	@$(DEBIAN) dpkg-buildpackage=dpkg-dev dh=debhelper
+	sh packaging/deb.sh
+
+package-test: deb ## Build the packages, and try each on a clean system
+	@$(DEBIAN) $(PACKAGE_PROGRAMS)
+	$(BIN)/python -m pytest tests/packaging $(ARGS)
+
 clean: ## Remove what these targets made
-	rm -rf .venv build *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	rm -rf .venv build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(DEBIAN) python3-venv
@@ -72,3 +84,7 @@ INSTALL := $(BIN)/pip install --quiet --config-settings editable_mode=compat --e
 .venv/tools: .venv/bin/pip pyproject.toml setup.py
 	$(INSTALL) '.[test]'
 	@touch .venv/installed $@
+
+.venv/packaging: .venv/tools
+	$(INSTALL) '.[package]'
+	@touch $@

@@ -51,6 +51,7 @@ ROOMS = (
     "coordination",
     "question",
     "fields",
+    "registries",
     "naming",
     "errors",
 )

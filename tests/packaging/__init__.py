@@ -1,0 +1,1 @@
+"""The packages themselves, each tried on a clean system: `make package-test`."""

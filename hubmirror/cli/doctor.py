@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -17,14 +18,15 @@ from twisted.internet.task import react
 from hubmirror.cache.image_names import ImageNames
 from hubmirror.cli.operating.command import add_common_options, config_of
 from hubmirror.cli.setup import mirror_of, url_argument
+from hubmirror.clients.address import MirrorAddress
 from hubmirror.clients.machine import Machine
 from hubmirror.config import Config
 from hubmirror.doctor.checkup import Checkup
 from hubmirror.doctor.clients import ClientFiles
 from hubmirror.doctor.examining import examine
 from hubmirror.doctor.findings import Check, Finding, fail
-from hubmirror.doctor.outside import Outside, egress_of, open_outside
-from hubmirror.doctor.registry import Target, default_image
+from hubmirror.doctor.outside import open_outside
+from hubmirror.doctor.registry import Target
 from hubmirror.doctor.report import as_json, as_text, exit_status
 from hubmirror.errors import HubmirrorError
 
@@ -43,8 +45,8 @@ _CAS: Final = (
 #: What a mirror of Docker Hub has.
 _HELLO: Final = ("library/hello-world", "latest")
 
-#: Opens the way to the network, and makes the checks that go there.
-_Plan = tuple[Callable[[Any], Outside], Callable[[Checkup], list[Check]]]
+#: Makes the checks. Raises ``HubmirrorError`` for a CA that can't be read.
+_Plan = Callable[[Checkup], list[Check]]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -56,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     found: list[Finding] = []
     try:
         plan = _of_client(options) if options.from_client else _of_mirror(options)
-        react(lambda reactor: Deferred.fromCoroutine(_run(reactor, options, plan, found)))
+        react(partial(_run, plan, options.seconds, found))
     except HubmirrorError as error:
         print(f"hubmirror: {error}", file=sys.stderr)
         return _FAILED
@@ -109,60 +111,37 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _run(
-    reactor: Any, options: argparse.Namespace, plan: _Plan, found: list[Finding]
-) -> None:
-    opened, checks = plan
-    try:
-        outside = opened(reactor)
-    except HubmirrorError as error:
-        found.append(fail("ca", str(error), "give a file of certificates (PEM)"))
-        return
-    try:
-        checkup = Checkup(reactor, outside, options.seconds)
-        found += await examine(reactor, checks(checkup))
-    finally:
-        await outside.close()
+def _run(plan: _Plan, seconds: float, found: list[Finding], reactor: Any) -> Deferred[None]:
+    async def run() -> None:
+        try:
+            found.extend(await examine(reactor, plan(Checkup(reactor, time.time, seconds))))
+        except HubmirrorError as error:
+            found.append(fail("ca", str(error), "give a file of certificates (PEM)"))
+
+    return Deferred.fromCoroutine(run())
 
 
 def _of_mirror(options: argparse.Namespace) -> _Plan:
     config = config_of(options)
-    target = _upstream(config, options.image)
-    clients = ClientFiles(Machine(options.root), shutil.which, _urls(config))
-
-    def opened(reactor: Any) -> Outside:
-        return open_outside(
-            reactor,
-            time.time,
-            options.seconds,
-            own_hosts=[target.host],
-            allow_private=config.allow_private,
-            egress=egress_of(config),
-            ca=config.upstream_ca,
-        )
-
-    return opened, lambda checkup: checkup.of_mirror(config, [target], clients)
+    image = options.image and _parsed(options.image, is_hub=config.uses_library_prefix)
+    clients = ClientFiles(Machine(options.root), shutil.which, _urls(config), config.registries)
+    return lambda checkup: checkup.of_mirror(config, image, clients)
 
 
 def _of_client(options: argparse.Namespace) -> _Plan:
-    url = options.host or mirror_of(config_of(options)).url
+    mirror = MirrorAddress(options.host) if options.host else mirror_of(config_of(options))
     image = _HELLO if options.image is None else _parsed(options.image, is_hub=True)
-    target = Target(url, image, counts_pulls=True)
-    clients = ClientFiles(Machine(options.root), shutil.which, [url])
-    ca = options.ca or _known_ca(options.root, url)
+    target = Target(mirror.url, image, counts_pulls=True)
+    clients = ClientFiles(Machine(options.root), shutil.which, [mirror.url], mirror.registries)
+    ca = options.ca or _known_ca(options.root, mirror.url)
 
-    def opened(reactor: Any) -> Outside:
-        return open_outside(reactor, time.time, options.seconds, own_hosts=[target.host], ca=ca)
+    def checks(checkup: Checkup) -> list[Check]:
+        outside = open_outside(
+            checkup.reactor, checkup.now, checkup.seconds, own_hosts=[target.host], ca=ca
+        )
+        return checkup.of_client(outside, target, ca, clients)
 
-    return opened, lambda checkup: checkup.of_client(target, ca, clients)
-
-
-def _upstream(config: Config, image: str | None) -> Target:
-    if image is None:
-        found = default_image(urlsplit(config.upstream).hostname or "")
-    else:
-        found = _parsed(image, is_hub=config.uses_library_prefix)
-    return Target(config.upstream, found, counts_pulls=config.is_docker_hub)
+    return checks
 
 
 def _parsed(image: str, *, is_hub: bool) -> tuple[str, str]:

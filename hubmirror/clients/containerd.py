@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from hubmirror.clients.address import DOCKER_HUB, MirrorAddress, server_of
+from hubmirror.clients.address import MirrorAddress, server_of
 from hubmirror.clients.files import Client, ClientFile, Look, SetupError, fixed
 from hubmirror.clients.toml_file import Keys, list_at, read_toml, table_at, value_at, with_values
 
@@ -62,8 +62,8 @@ def _containerd(mirror: MirrorAddress, place: PurePosixPath, look: Look) -> Iter
 
 
 def _hosts_files(mirror: MirrorAddress, place: PurePosixPath, _look: Look) -> Iterator[ClientFile]:
-    # Docker Hub's first: where a page has room for one, it is that.
-    for name in sorted(mirror.registries, key=lambda name: name != DOCKER_HUB):
+    # The default's first: where a page has room for one, it is that.
+    for name in sorted(mirror.registries, key=lambda name: name != mirror.default):
         folder = place / name
         if mirror.ca is not None:
             yield ClientFile(folder / _CA, fixed(mirror.ca))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -32,13 +32,13 @@ class ClientFiles:
     """The files of ``machine``, where ``has`` tells whether a program is installed.
 
     ``urls`` are those by which the mirror may be known there, the best one first. ``registries``
-    are the names of what it mirrors.
+    are the names of what it mirrors, the first that of names which have none in front.
     """
 
     machine: Machine
     has: Callable[[str], Any]
     urls: Collection[str]
-    registries: Collection[str] = (DOCKER_HUB,)
+    registries: Sequence[str] = (DOCKER_HUB,)
 
     def findings(self) -> list[Finding]:
         """One at least for each client that is installed."""
@@ -56,7 +56,7 @@ class ClientFiles:
             return [fail(key, str(error), f"{key} may not even start with it")]
 
     def _docker(self) -> Iterator[Finding]:
-        if DOCKER_HUB not in self.registries:
+        if self.registries[0] != DOCKER_HUB:  # which is all that docker has mirrors for
             return
         content = self.machine.look(DOCKER.place)
         mirrors = [one.rstrip("/") for one in mirrors_in(DOCKER.place, content)]

@@ -61,21 +61,14 @@ def _judged(host: str, addresses: Sequence[str], seconds: float) -> Iterator[Fin
         yield ok("name", f"{host} is {told}")
 
 
-def proxy_findings(egress: Egress | None, hosts: Sequence[str], no_proxy: str) -> list[Finding]:
-    """By which way the mirror goes out, and to whom directly."""
+def proxy_findings(egress: Egress | None, host: str, no_proxy: str) -> list[Finding]:
+    """By which way the mirror goes to ``host``."""
     if egress is None:
-        return [ok("proxy", "the mirror goes out directly, by no proxy")]
-    direct = [host for host in hosts if not egress.serves(host, 443)]
-    besides = f"; directly to {', '.join(direct)}" if direct else ""
-    if direct and len(direct) == len(hosts):
-        return [
-            warn(
-                "proxy",
-                f"there is a proxy, {egress}, but no_proxy ({no_proxy}) has all upstreams",
-                "take the upstreams out of no_proxy, or say egress_proxy = off",
-            )
-        ]
-    return [ok("proxy", f"the mirror goes out by the proxy {egress}{besides}")]
+        return [ok("proxy", f"the mirror goes to {host} directly, by no proxy")]
+    if not egress.serves(host, 443):
+        told = f"the mirror goes to {host} directly, by no_proxy ({no_proxy}), and not by {egress}"
+        return [warn("proxy", told, "is that meant? Else take it out of no_proxy")]
+    return [ok("proxy", f"the mirror goes to {host} by the proxy {egress}")]
 
 
 def link_findings(root: Path = Path("/")) -> list[Finding]:

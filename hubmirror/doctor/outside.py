@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
@@ -18,7 +19,7 @@ from hubmirror.upstream.guard import AddressGuard
 from hubmirror.upstream.pacing import Pacing
 from hubmirror.upstream.resolver import GuardedResolver
 
-__all__ = ["Outside", "egress_of", "open_outside"]
+__all__ = ["Outside", "egress_of", "open_outside", "outside_of"]
 
 
 @frozen
@@ -29,7 +30,6 @@ class Outside:
     now: Callable[[], float]
     client: UpstreamClient
     resolver: GuardedResolver
-    close: Callable[[], Awaitable[Any]]
 
 
 def open_outside(
@@ -45,11 +45,10 @@ def open_outside(
     """Each request has ``seconds``, and one try. Raises ``HubmirrorError`` for a bad ``ca``."""
     guard = AddressGuard(allow_private, own_hosts)
     resolver = GuardedResolver(reactor, guard, timeout=seconds)
-    pool = make_pool(reactor)
     try:
         agent = make_agent(
             reactor,
-            pool,
+            make_pool(reactor),
             guard=guard,
             resolver=resolver,
             egress=egress,
@@ -60,7 +59,20 @@ def open_outside(
         raise HubmirrorError(str(error)) from None
     limits = TimeLimits(response=seconds, stall=seconds)
     client = UpstreamClient(http_client(agent), reactor, limits, Pacing(reactor), retries=0)
-    return Outside(reactor, now, client, resolver, pool.closeCachedConnections)
+    return Outside(reactor, now, client, resolver)
+
+
+def outside_of(reactor: Any, now: Callable[[], float], config: Config, seconds: float) -> Outside:
+    """The way to the ``upstream`` of ``config``. Raises as ``open_outside``."""
+    return open_outside(
+        reactor,
+        now,
+        seconds,
+        own_hosts=[urlsplit(config.upstream).hostname or ""],
+        allow_private=config.allow_private,
+        egress=egress_of(config),
+        ca=config.upstream_ca,
+    )
 
 
 def egress_of(config: Config) -> Egress | None:

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 from treq.testing import RequestTraversalAgent
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 from twisted.web.http_headers import Headers
 from twisted.web.iweb import IAgent, IBodyProducer, IResponse
@@ -90,7 +90,7 @@ def remote() -> Remote:
 def outside(client: UpstreamClient, clock: Clock) -> Outside:
     """The network, where it is always ``NOW``."""
     resolver = GuardedResolver(clock, AddressGuard())
-    return Outside(clock, lambda: NOW, client, resolver, lambda: succeed(None))
+    return Outside(clock, lambda: NOW, client, resolver)
 
 
 def look(remote: Remote, target: Target | None = None) -> dict[str, Finding]:

@@ -226,6 +226,16 @@ class Config:
         named = {one.name: one for one in (*self.upstreams, self.default)}
         return named.get(own) or Upstream(own, f"https://{own}")
 
+    @property
+    def registries(self) -> tuple[str, ...]:
+        """What this mirror has, by the names that images have, the default one's first.
+
+        Docker Hub's name is the default's where no other is called so.
+        """
+        names = [one.name for one in self.upstreams]
+        is_hub = DOCKER_HUB not in names or self.default.name == DOCKER_HUB
+        return tuple(dict.fromkeys([DOCKER_HUB if is_hub else self.default.name, *names]))
+
     def towards(self, upstream: Upstream) -> Config:
         """The configuration as it is for one registry, which is its ``upstream``.
 

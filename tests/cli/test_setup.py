@@ -144,6 +144,20 @@ def test_the_configuration_tells_where_it_is(
     assert mirror_of(config(tmp_path, **values)).url == url
 
 
+def test_the_configuration_tells_what_is_mirrored(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All registries that it has, unless some are named."""
+    path = root / "hubmirror.toml"
+    path.write_text('[upstream."ghcr.io"]\n')
+    asked = ["containerd", "--config", str(path), "--data", str(root), "--root", str(root)]
+
+    assert main([*asked, "--print"]) == 0
+    assert "certs.d/ghcr.io/hosts.toml" in capsys.readouterr().out
+    assert main([*asked, "--print", "--registry", "docker.io"]) == 0
+    assert "ghcr.io" not in capsys.readouterr().out
+
+
 def test_a_port_of_chance_is_not_known(tmp_path: Path) -> None:
     """It must be said."""
     with pytest.raises(SetupError, match="--host"):

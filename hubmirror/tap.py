@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.web.client import HTTPConnectionPool
 
+from hubmirror.activation import HandedOver
 from hubmirror.cache.image_names import ImageNames
 from hubmirror.cache.threads import Threads
 from hubmirror.config import Config
@@ -29,6 +30,7 @@ from hubmirror.mirror.pulling import Puller
 from hubmirror.mirror.warming import Warming
 from hubmirror.monitor.metrics import Vitals
 from hubmirror.monitoring import compose_monitor
+from hubmirror.notifying import Notifier
 from hubmirror.options import Options
 from hubmirror.policy import compose_policy
 from hubmirror.processes import BOARD, WORKER, Place
@@ -67,15 +69,24 @@ def _process(options: Options, reactor: Any, place: Place | None) -> IService:
     """One that is all of the mirror, or the part of it that its ``place`` tells."""
     config = options.loaded.config
     service: IService
-    if place is None and config.workers == 1:
-        service = Daemon(options, reactor, partial(store, reactor), partial(compose, reactor))
-    elif place is None:
-        service = Supervisor(options, reactor, partial(spawn, reactor, options))
+    if place is None:
+        service = _first(options, reactor)
     elif place.role == WORKER:
         service = Worker(options, reactor, place, Board(config.data / BOARD))
     else:
         service = _keeper(options, reactor, place, Board(config.data / BOARD))
     return service
+
+
+def _first(options: Options, reactor: Any) -> IService:
+    """The process that somebody has started, systemd perhaps."""
+    given = HandedOver.taken(os.environ, os.getpid())
+    notifier = Notifier.told(os.environ, os.getpid())
+    if options.loaded.config.workers > 1:
+        return Supervisor(options, reactor, partial(spawn, reactor, options), given, notifier)
+    return Daemon(
+        options, reactor, partial(store, reactor), partial(compose, reactor), given, notifier
+    )
 
 
 def _keeper(options: Options, reactor: Any, place: Place, board: Board) -> Keeper:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from attrs import frozen
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -72,15 +72,15 @@ class Composed:
     """What a configuration is made into, and how to ask whether the upstream answers.
 
     ``probe`` fires with the status of the upstream's ``/v2/`` or fails with a
-    ``RegistryError``; ``is_probe_due`` tells whether an outage may have ended; ``log_in`` tries
-    the mirror's own account; ``control`` is what an operator's commands talk to; ``tell`` is told
-    what an operator should know; ``end_streams`` ends those who watch, and ``close`` what goes on
-    behind, and idle connections.
+    ``RegistryError``; ``probe_due`` probes those registries whose outage may have ended;
+    ``log_in`` tries the mirror's own account; ``control`` is what an operator's commands talk to;
+    ``tell`` is told what an operator should know; ``end_streams`` ends those who watch, and
+    ``close`` what goes on behind, and idle connections.
     """
 
     served: Served
     probe: Callable[[], Deferred[int]]
-    is_probe_due: Callable[[], bool]
+    probe_due: Callable[[], list[Deferred[int]]]
     log_in: Callable[[], Deferred[None]]
     control: IResource
     warming: Warming
@@ -239,11 +239,12 @@ class Daemon(MirrorService):
             for line in self._https.greeting(urls):
                 self._log.info("{line}", line=line)
 
-    def _probe_if_due(self) -> Deferred[Any] | None:
+    def _probe_if_due(self) -> Deferred[Any]:
         """In an outage, find its end without a client that waits for it."""
-        if not self._composed.is_probe_due():
-            return None
-        return self._composed.probe().addErrback(lambda failure: failure.trap(RegistryError))
+        probes = self._composed.probe_due()
+        for probe in probes:
+            probe.addErrback(lambda failure: failure.trap(RegistryError))
+        return gatherResults(probes)
 
     def _login_fails(self, failure: Failure) -> None:
         failure.trap(RegistryError)

@@ -16,6 +16,7 @@ __all__ = [
     "ManifestInvalid",
     "ManifestUnknown",
     "NameInvalid",
+    "NameUnknown",
     "NotFound",
     "RegistryError",
     "TooManyRequests",
@@ -100,6 +101,14 @@ class NameInvalid(RegistryError):
     status = 404
     code = "NAME_INVALID"
     default_message = "invalid repository name"
+
+
+class NameUnknown(RegistryError):
+    """A name that no registry of this mirror's has."""
+
+    status = 404
+    code = "NAME_UNKNOWN"
+    default_message = "repository name not known to registry"
 
 
 class NotFound(RegistryError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from hubmirror.mirror.forgiving import ForgivingIndex
 from hubmirror.mirror.listings import Listings
 from hubmirror.mirror.manifests import Manifests
 from hubmirror.mirror.mirror import Mirror
+from hubmirror.mirror.mirrored import MirroredRegistry
 from hubmirror.mirror.negatives import Negatives
 from hubmirror.mirror.prefetch import Prefetch
 from hubmirror.mirror.rights import Rights
@@ -34,10 +36,9 @@ from hubmirror.monitor.latency import WORDS, Latency
 from hubmirror.quota.counters import WIDTH
 from hubmirror.quota.leased import LeasedQuota
 from hubmirror.registry.at_hand import ApiAtHand
-from hubmirror.registry.paths import PathGrammar
 from hubmirror.registry.relay import Relay, RelayResource
 from hubmirror.registry.root import Root
-from hubmirror.sites import Served, frontage_of, limits_of, registry_name
+from hubmirror.sites import Served, frontage_of, limits_of, registries_of
 from hubmirror.storage import Pools
 from hubmirror.tokens.grants import Grants
 from hubmirror.tokens.holders import MarkedHolders
@@ -47,6 +48,9 @@ __all__ = ["SHED", "Shelves", "compose_front"]
 
 #: Where a worker counts the requests that it refused for overload, behind all else.
 SHED: Final = WIDTH + WORDS
+
+#: How many registries are at hand at once.
+KEPT: Final = 128
 
 
 @frozen
@@ -94,24 +98,21 @@ def compose_front(
     relay: Relay,
 ) -> Served:
     """What ``config`` lets this worker answer out of ``quota``, and the rest by ``relay``."""
-    mirror = _mirror(reactor, now, config, shelves, board, quota)
+    mirrored = partial(_mirrored, reactor, now, shelves)
+    # Each is light, and looks at the same shelves: those that nobody asks for any more go.
+    registry = lru_cache(KEPT)(lambda name: mirrored(config.towards(config.called(name))))
+    mirror = Mirror(quota, MarkedHolders(Marks(board), NotAtHand), registry)
     bodies = Bodies(lambda *what: deferToThreadPool(reactor, shelves.pools.disk, os.pread, *what))
-    grammar = PathGrammar(registry_name(config), config.uses_library_prefix)
     took = Latency(seat.counts[WIDTH : WIDTH + WORDS]).observe
-    api = ApiAtHand(mirror, bodies, grammar, took, relay)
+    api = ApiAtHand(mirror, bodies, registries_of(config), took, relay)
     elsewhere = RelayResource(relay)
     root = Root({b"v2": api}, otherwise=elsewhere)
     return Served(root, Root({}, otherwise=elsewhere), limits_of(config), frontage_of(config))
 
 
-def _mirror(
-    reactor: Any,
-    now: Callable[[], float],
-    config: Config,
-    shelves: Shelves,
-    board: Board,
-    quota: LeasedQuota,
-) -> Mirror:
+def _mirrored(
+    reactor: Any, now: Callable[[], float], shelves: Shelves, config: Config
+) -> MirroredRegistry:
     """As ``compose_policy``'s, of what answers at once; rights are the same code."""
     elsewhere, is_account = Elsewhere(), config.auth == "mirror"
     index = ForgivingIndex(shelves.index)
@@ -128,9 +129,7 @@ def _mirror(
     times = TagTimes(config.tag_ttl, 0.0, config.stale_for, config.when_deleted == "keep")
     manifests = Manifests(index, shelves.blobs, rights, arrivals, now, _nothing_follows)
     blobs = Blobs(index, shelves.blobs, rights, elsewhere, arrivals, nothing_remote, now)
-    return Mirror(
-        quota,
-        MarkedHolders(Marks(board), NotAtHand),
+    return MirroredRegistry(
         elsewhere,
         elsewhere,
         manifests,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from hubmirror.config import Config
@@ -15,12 +18,14 @@ from hubmirror.mirror.forgiving import ForgivingIndex
 from hubmirror.mirror.listings import Listings
 from hubmirror.mirror.manifests import Manifests
 from hubmirror.mirror.mirror import Mirror
+from hubmirror.mirror.mirrored import MirroredRegistry
 from hubmirror.mirror.negatives import Negatives
 from hubmirror.mirror.origin import IOrigin, Origin
 from hubmirror.mirror.outage import Doorway
 from hubmirror.mirror.patience import Patience
 from hubmirror.mirror.prefetch import Prefetch
 from hubmirror.mirror.rights import Rights
+from hubmirror.mirror.standing_in import BlobWithStandIns, OriginWithStandIns
 from hubmirror.mirror.tags import Tags, TagTimes
 from hubmirror.naming import Repository, Scope
 from hubmirror.question import BlobRequest, Question
@@ -31,31 +36,97 @@ from hubmirror.tokens.holders import Holders
 from hubmirror.tokens.issuer import Issuer
 from hubmirror.tokens.own import OwnTokens
 from hubmirror.tokens.proxy import TokenProxy
-from hubmirror.upstream.blobs import RemoteBlob
+from hubmirror.upstream.blobs import IRemoteBlob, RemoteBlob
 from hubmirror.upstream.client import UpstreamClient
 from hubmirror.upstream.registry import RemoteRegistry
 
-__all__ = ["Policy", "compose_policy"]
+__all__ = ["Connect", "Connected", "Policy", "Registry", "compose_policy"]
+
+#: How many registries that no table names, but ``allow_upstreams`` allows, are at hand at once.
+MOST_ALLOWED: Final = 64
 
 
 @frozen
-class Policy:
-    """The mirror, and what of it goes on behind its answers."""
+class Connected:
+    """The way to one registry. ``close`` ends its idle connections."""
 
-    mirror: Mirror
+    client: UpstreamClient
+    registry: RemoteRegistry
+    close: Callable[[], Deferred[None]]
+
+
+#: Makes the way to a registry, from the configuration towards it.
+Connect = Callable[[Config], Connected]
+
+
+@frozen
+class Registry:
+    """One registry: what is kept of it, the way to it, and what goes on behind its answers."""
+
+    name: str
+    url: str
+    mirrored: MirroredRegistry
+    connected: Connected
+    stand_ins: Sequence[Connected]
     own: OwnTokens
     patience: Patience
-    issuer: Issuer
+
+    async def close(self) -> None:
+        """End what goes on behind."""
+        self.mirrored.prefetch.close()
+        self.patience.settle()
+        for one in (self.connected, *self.stand_ins):
+            await one.close()
+
+
+class Policy:
+    """The mirror, and its registries: those of ``config`` from the start, others as they are
+
+    asked for, which ``make`` makes; of these the least used goes, when there are too many.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        quota: Quota,
+        holders: Holders,
+        issuer: Issuer,
+        make: Callable[[str], Registry],
+    ) -> None:
+        self._issuer = issuer
+        self._make = make
+        self._named = {one.name: make(one.name) for one in (config.default, *config.upstreams)}
+        self._allowed: OrderedDict[str, Registry] = OrderedDict()
+        self.default = self._named[config.default.name]
+        self._named[""] = self.default
+        self.mirror = Mirror(quota, holders, self._mirrored)
+
+    def registries(self) -> Iterator[Registry]:
+        """All that are at hand, the default one first."""
+        yield self.default
+        others = (*self._named.values(), *self._allowed.values())
+        yield from (one for one in others if one is not self.default)
 
     def credential(self, repository: Repository) -> str:
         """A token of our own, under which the mirror asks as itself."""
         scope = Scope("repository", repository.name, ("pull",))
-        return f"Bearer {self.issuer.issue([scope], 300)['token']}"
+        return f"Bearer {self._issuer.issue([scope], 300)['token']}"
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End what goes on behind."""
-        self.mirror.prefetch.close()
-        self.patience.settle()
+        for registry in self.registries():
+            await registry.close()
+
+    def _mirrored(self, name: str) -> MirroredRegistry:
+        registry = self._named.get(name) or self._allowed.get(name)
+        if registry is None:
+            registry = self._allowed[name] = self._make(name)
+            if len(self._allowed) > MOST_ALLOWED:
+                _, least = self._allowed.popitem(last=False)
+                Deferred.fromCoroutine(least.close())
+        elif name in self._allowed:
+            self._allowed.move_to_end(name)
+        return registry.mirrored
 
 
 def compose_policy(
@@ -64,22 +135,68 @@ def compose_policy(
     config: Config,
     quota: Quota,
     storage: Storage,
-    client: UpstreamClient,
-    registry: RemoteRegistry,
+    connect: Connect,
     marks: Marks | None = None,
 ) -> Policy:
-    """The policy that ``config`` describes, over what ``storage`` keeps and one upstream.
+    """The policy that ``config`` describes, over what ``storage`` keeps.
 
     ``now`` is the wall clock, in seconds since the epoch; ``marks`` are for other processes.
     """
+    holders = Holders(now, marks=marks)
+    issuer = Issuer(config.data / "token.key", now)
+    default = config.default.name
+
+    def make(name: str) -> Registry:
+        upstream = config.called(name)
+        towards = config.towards(upstream)
+        is_metered = name == default or towards.is_docker_hub
+        stand_ins = [connect(evolve(towards, upstream=url)) for url in upstream.fallbacks]
+        return _compose(
+            clock,
+            now,
+            towards,
+            name,
+            storage,
+            connect(towards),
+            stand_ins,
+            holders,
+            issuer,
+            is_metered=is_metered,
+        )
+
+    return Policy(config, quota, holders, issuer, make)
+
+
+def _compose(
+    clock: IReactorTime,
+    now: Callable[[], float],
+    config: Config,
+    name: str,
+    storage: Storage,
+    connected: Connected,
+    stand_ins: Sequence[Connected],
+    holders: Holders,
+    issuer: Issuer,
+    *,
+    is_metered: bool,
+) -> Registry:
+    """The registry at the ``upstream`` of ``config``."""
+    client, registry = connected.client, connected.registry
     flights, index = Flights(), ForgivingIndex(storage.index)
     patience = Patience(clock, config.patience)
     grants = Grants(now, config.right_ttl)
-    issuer = Issuer(config.data / "token.key", now)
     is_account = config.auth == "mirror"
     login = config.upstream_login if is_account else None
     own = OwnTokens(client, registry, login, flights=flights, clock=clock, now=now)
-    origin = Origin(registry, own, issuer, grants, is_account=is_account)
+    origin: IOrigin = Origin(registry, own, issuer, grants, is_account=is_account)
+
+    def anonymous(one: Connected) -> IOrigin:
+        own = OwnTokens(one.client, one.registry, None, flights=Flights(), clock=clock, now=now)
+        return Origin(one.registry, own, issuer, grants, is_account=False).as_mirror()
+
+    others = {anonymous(one): one for one in stand_ins}
+    if others:
+        origin = OriginWithStandIns(origin, tuple(others))
     rights = Rights(
         index,
         grants,
@@ -95,24 +212,27 @@ def compose_policy(
         rights,
         storage.fetcher,
         storage.arrivals,
-        _remote_blobs(client, registry, rights),
+        _remote_blobs(connected, rights, others),
         now,
     )
     prefetch = Prefetch(index, blobs.bring, patience, clock, is_on=config.prefetch)
     manifests = Manifests(index, storage.blobs, rights, storage.arrivals, now, prefetch.begin)
+    keeps_deleted = config.when_deleted == "keep"
     times = TagTimes(
-        config.tag_ttl,
-        config.stale_while_revalidate,
-        config.stale_for,
-        config.when_deleted == "keep",
+        config.tag_ttl, config.stale_while_revalidate, config.stale_for, keeps_deleted
     )
-    holders = Holders(now, marks=marks)
-    tokens = TokenProxy(client, registry, holders, library_prefix=config.uses_library_prefix)
-    mirror = Mirror(
-        quota,
-        holders,
+    tokens = TokenProxy(client, registry, holders, name, library_prefix=config.uses_library_prefix)
+    doorway = Doorway(
+        tokens,
+        issuer,
+        patience,
+        index,
+        is_open_mirror=is_account,
+        is_never_empty=bool(stand_ins),
+    )
+    mirrored = MirroredRegistry(
         origin,
-        Doorway(tokens, issuer, patience, index, is_open_mirror=is_account),
+        doorway,
         manifests,
         Tags(index, manifests, rights, flights, patience, now, times),
         blobs,
@@ -121,25 +241,40 @@ def compose_policy(
         prefetch,
         keeps=config.cache,
         is_account=is_account,
+        is_metered=is_metered,
     )
-    return Policy(mirror, own, patience, issuer)
+    return Registry(name, config.upstream, mirrored, connected, stand_ins, own, patience)
 
 
-def _remote_blobs(client: UpstreamClient, registry: RemoteRegistry, rights: Rights) -> RemoteBlobs:
-    async def remote(question: Question, request: BlobRequest, origin: IOrigin) -> RemoteBlob:
+def _remote_blobs(
+    connected: Connected, rights: Rights, others: Mapping[IOrigin, Connected]
+) -> RemoteBlobs:
+    async def remote(question: Question, request: BlobRequest, origin: IOrigin) -> IRemoteBlob:
         """The way to a blob: of a public repository under the mirror's own credential, so that
 
         it outlives the client; else under the client's, for as long as the client is there.
         """
         is_public = await rights.is_public(question, request.repository, origin)
         way = origin.as_mirror() if is_public else origin
+        first = blob(connected, way, question, request, needs_reader=not is_public)
+        stand_ins = [blob(one, other, question, request) for other, one in others.items()]
+        return BlobWithStandIns(first, stand_ins) if stand_ins else first
+
+    def blob(
+        at: Connected,
+        way: IOrigin,
+        question: Question,
+        request: BlobRequest,
+        *,
+        needs_reader: bool = False,
+    ) -> IRemoteBlob:
         return RemoteBlob(
-            client,
-            registry,
+            at.client,
+            at.registry,
             request.repository,
             request.digest,
             lambda: way.authorization(question),
-            needs_reader=not is_public,
+            needs_reader=needs_reader,
         )
 
     return remote

@@ -38,6 +38,7 @@ __all__ = [
     "Subject",
     "TagsRequest",
     "TokenRequest",
+    "registry_of",
 ]
 
 #: Header fields in their order, names as written in RFC 9110; a name may recur.
@@ -125,7 +126,12 @@ class Client:
 
 @frozen
 class Ping:
-    """``/v2/``: is this a registry, and what does it want to see?"""
+    """``/v2/``: is this a registry, and what does it want to see?
+
+    Here and below, ``registry`` is "" for the default one.
+    """
+
+    registry: str = ""
 
 
 @frozen
@@ -171,6 +177,7 @@ class CatalogRequest:
     """``/v2/_catalog``."""
 
     query: Headers = ()
+    registry: str = ""
 
 
 @frozen
@@ -179,6 +186,7 @@ class TokenRequest:
 
     parameters: Headers = field(repr=False)
     is_form: bool = False
+    registry: str = ""
 
 
 @frozen
@@ -201,12 +209,20 @@ Subject = (
 )
 
 
+def registry_of(subject: Subject) -> str:
+    """The registry that it is about, "" for the default one."""
+    registry: str = getattr(getattr(subject, "repository", subject), "registry", "")
+    return registry
+
+
 @frozen
 class Question:
     """One request to the API. ``credential`` is the ``Authorization`` value, as it came.
 
     With ``no_cache`` nothing counts as fresh: the upstream is asked first (RFC 9111, section
-    5.2.1.4). Only the mirror itself asks so; what a client says of it is not heard.
+    5.2.1.4). Only the mirror itself asks so; what a client says of it is not heard. With
+    ``is_foreign`` a login in it was shown for another registry than this is about, and must not
+    go there.
     """
 
     method: str
@@ -218,6 +234,7 @@ class Question:
     if_range: str | None = None
     if_none_match: str | None = None
     no_cache: bool = False
+    is_foreign: bool = False
 
 
 class Outcome(IntEnum):
@@ -247,7 +264,8 @@ class Answer:
     """One response. ``headers`` are end-to-end ones; framing is ``registry/``'s.
 
     ``upstream_seconds`` is what the upstream took to its headers, for the access log. An answer
-    is a hit unless whoever makes it says otherwise.
+    is a hit unless whoever makes it says otherwise. ``realm_path`` is where the mirror gives
+    tokens for what was asked.
     """
 
     status: int
@@ -255,6 +273,7 @@ class Answer:
     body: Body = field(default=b"", repr=False)
     upstream_seconds: float | None = None
     outcome: Outcome = Outcome.HIT
+    realm_path: str = "/token"
 
     def header(self, name: str) -> str | None:
         """The first field called ``name``, in any case."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from typing import Any
-from urllib.parse import urlsplit
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, gatherResults
@@ -12,12 +11,13 @@ from twisted.web.resource import IResource, Resource
 
 from hubmirror.config import Config
 from hubmirror.coordination.connections import IConnections
+from hubmirror.registries import Registries
 from hubmirror.registry.channel import Limits
 from hubmirror.registry.relayed import RelayedSite
 from hubmirror.registry.site import Frontage, MirrorSite
 from hubmirror.transport.descriptors import connections_within, raise_limit
 
-__all__ = ["Served", "Sites", "frontage_of", "limits_of", "registry_name"]
+__all__ = ["Served", "Sites", "frontage_of", "limits_of", "registries_of"]
 
 
 @frozen
@@ -88,9 +88,19 @@ def limits_of(config: Config) -> Limits:
 def frontage_of(config: Config) -> Frontage:
     """How this mirror is reached."""
     names = frozenset({"localhost", socket.gethostname().lower()})
-    return Frontage(config.trusted_proxies, config.public_url, names)
+    hosts = frozenset(host for upstream in config.upstreams for host in upstream.hosts)
+    return Frontage(config.trusted_proxies, config.public_url, names, hosts)
 
 
-def registry_name(config: Config) -> str:
-    """The name by which images of the upstream are known: Docker Hub's is ``docker.io``."""
-    return "docker.io" if config.is_docker_hub else urlsplit(config.upstream).netloc
+def registries_of(config: Config) -> Registries:
+    """The registries that this mirror has."""
+    upstreams = {one.name: one for one in (config.default, *config.upstreams)}
+    return Registries(
+        default=config.default.name,
+        named=frozenset(upstreams),
+        hosts={host: one.name for one in config.upstreams for host in one.hosts},
+        prefixed=frozenset(
+            name for name, one in upstreams.items() if config.towards(one).uses_library_prefix
+        ),
+        allowed=config.allow_upstreams,
+    )

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
-from twisted.web.client import HTTPConnectionPool
 
 from hubmirror.activation import HandedOver
 from hubmirror.cache.image_names import ImageNames
@@ -32,15 +31,14 @@ from hubmirror.monitor.metrics import Vitals
 from hubmirror.monitoring import compose_monitor
 from hubmirror.notifying import Notifier
 from hubmirror.options import Options
-from hubmirror.policy import compose_policy
+from hubmirror.policy import Connected, Registry, compose_policy
 from hubmirror.processes import BOARD, WORKER, Place
 from hubmirror.question import Client, Ping, Question
 from hubmirror.quota.quota import Quota
 from hubmirror.quota.tally import Tally
 from hubmirror.registry.api import Api, Token
-from hubmirror.registry.paths import PathGrammar
 from hubmirror.registry.root import Root
-from hubmirror.sites import Served, frontage_of, limits_of, registry_name
+from hubmirror.sites import Served, frontage_of, limits_of, registries_of
 from hubmirror.storage import Pools, Room, Storage
 from hubmirror.supervisor import Supervisor, spawn
 from hubmirror.transport.bodies import Bodies
@@ -132,26 +130,26 @@ def compose(
     ``marks`` tell others which tokens have a user.
     """
     breaker = Breaker(reactor)
-    client, pool = _upstream_client(reactor, config, breaker, quota.tally)
-    registry = RemoteRegistry(client, config.upstream)
-    policy = compose_policy(reactor, time.time, config, quota, storage, client, registry, marks)
+    connect = partial(_connect, reactor, breaker, quota.tally)
+    policy = compose_policy(reactor, time.time, config, quota, storage, connect, marks)
     disk = storage.pools.disk
     bodies = Bodies(lambda *what: deferToThreadPool(reactor, disk, os.pread, *what))
-    grammar = PathGrammar(registry_name(config), config.uses_library_prefix)
+    registries = registries_of(config)
     frontage = frontage_of(config)
-    login = policy.own.status if config.auth == "mirror" else None
+    own = policy.default.own
+    login = own.status if config.auth == "mirror" else None
     monitor = compose_monitor(
         reactor, time.time, config, quota, storage, breaker, login, frontage, vitals
     )
     api = {
-        b"token": Token(policy.mirror, bodies, vitals.latency.observe),
-        b"v2": Api(policy.mirror, bodies, grammar, vitals.latency.observe),
+        b"token": Token(policy.mirror, bodies, registries, vitals.latency.observe),
+        b"v2": Api(policy.mirror, bodies, registries, vitals.latency.observe),
         **monitor.health,
     }
     watched = {**monitor.pages, **monitor.health}
     resource = {**api, b"": monitor.setup} if config.monitor else {**api, **watched}
 
-    names = ImageNames(registry_name(config), config.uses_library_prefix)
+    names = ImageNames(registries.default, registries.default in registries.prefixed)
     puller = Puller(policy.mirror.answer, bodies, policy.credential)
     images = [names.parse(text) for text in config.warm_images]
     warming = Warming(puller, images, config.warm_platforms, config.warm_period, reactor)
@@ -170,16 +168,17 @@ def compose(
 
     async def close() -> None:
         warming.stop()
-        policy.close()
         if webhook is not None:
             await webhook.close()
-        await pool.closeCachedConnections()
+        await policy.close()
 
     return Composed(
         served=Served(Root(resource), Root(watched), limits_of(config), frontage),
-        probe=partial(_probe, registry),
-        is_probe_due=partial(breaker.is_probe_due, config.upstream),
-        log_in=lambda: Deferred.fromCoroutine(policy.own.log_in()),
+        probe=partial(_probe, policy.default),
+        probe_due=lambda: [
+            _probe(one) for one in policy.registries() if breaker.is_probe_due(one.url)
+        ],
+        log_in=lambda: Deferred.fromCoroutine(own.log_in()),
         control=make_root(operations),
         warming=warming,
         tell=(lambda _event: None) if webhook is None else webhook.tell,
@@ -188,9 +187,8 @@ def compose(
     )
 
 
-def _upstream_client(
-    reactor: Any, config: Config, breaker: Breaker, tally: Tally
-) -> tuple[UpstreamClient, HTTPConnectionPool]:
+def _connect(reactor: Any, breaker: Breaker, tally: Tally, config: Config) -> Connected:
+    """The way to the ``upstream`` of ``config``."""
     guard = AddressGuard(config.allow_private, [urlsplit(config.upstream).hostname or ""])
     pool = make_pool(reactor)
     try:
@@ -210,7 +208,8 @@ def _upstream_client(
     client = UpstreamClient(
         http_client(agent), reactor, limits, pacing, config.retries, breaker=breaker, tally=tally
     )
-    return client, pool
+    registry = RemoteRegistry(client, config.upstream)
+    return Connected(client, registry, pool.closeCachedConnections)
 
 
 def _egress(config: Config) -> Egress | None:
@@ -239,5 +238,5 @@ async def _ping(registry: RemoteRegistry) -> int:
     return reply.status
 
 
-def _probe(registry: RemoteRegistry) -> Deferred[int]:
-    return Deferred.fromCoroutine(_ping(registry))
+def _probe(registry: Registry) -> Deferred[int]:
+    return Deferred.fromCoroutine(_ping(registry.connected.registry))

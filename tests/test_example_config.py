@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from hubmirror.certificates.issuing import issue_authority, new_key
 from hubmirror.config import SETTINGS, Config, ListenAddress, load
 from hubmirror.quota.rules import ClientLimits, Reserve
 
@@ -50,11 +54,16 @@ def loaded(folder: Path, text: str) -> Config:
 
 
 def test_the_tables_in_the_comments_of_the_example_load(tmp_path: Path) -> None:
-    """They stand there indented; each is one that the quota takes."""
-    text = EXAMPLE.read_text(encoding="utf-8")
+    """They stand there indented; the files that they name are made for it."""
+    text = EXAMPLE.read_text(encoding="utf-8").replace("/etc/hubmirror/", f"{tmp_path}/")
+    certificate = issue_authority(new_key(), datetime.now(timezone.utc))
+    (tmp_path / "ghcr.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
+    (tmp_path / "ghcr.login").write_text("me:secret")
+    (tmp_path / "ghcr.login").chmod(0o600)
     tables = re.findall(r"(?m)^#   (\[.+\]\n(?:#   .+\n)+)", text)
     config = loaded(tmp_path, re.sub(r"(?m)^#   ", "", "".join(tables)))
     assert set(config.networks) == {"ci", "production"}
+    assert [one.name for one in config.upstreams] == ["ghcr.io"]
     assert config.quota_client == (ClientLimits("ci", None, 20000, 300, 200 * 2**30, 5 * 2**30),)
     assert config.quota_reserve == (Reserve(20, ("production",), ("release-bot",)),)
 

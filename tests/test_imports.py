@@ -39,6 +39,7 @@ ROOMS = (
     "registry",
     "monitor",
     "control",
+    "clients",
     "transport",
     "mirror",
     "tokens",
@@ -49,6 +50,7 @@ ROOMS = (
     "coordination",
     "question",
     "fields",
+    "registries",
     "naming",
     "errors",
 )
@@ -65,6 +67,7 @@ UNTESTED = {
     "hubmirror/cache/surveying.py": "test_archive.py reads back what it wrote",
     "hubmirror/cli/operating/command.py": "seen through the commands, in test_cache.py",
     "hubmirror/cli/operating/failures.py": "a name only",
+    "hubmirror/clients/files.py": "values only",
     "hubmirror/quota/rules.py": "values only",
     "hubmirror/front.py": "seen through tests/integration/test_workers.py, and rights and quota",
     "hubmirror/keeper.py": "a process of its own, in tests/integration/test_workers.py",

@@ -163,6 +163,9 @@ def _of_toml(table: Mapping[str, object], source: str, folder: Path) -> Layer:
     values: dict[str, object] = {}
     keys: dict[str, str] = {}
     problems: list[Problem] = []
+    table, named = _registries_apart(table)
+    if named:
+        values["upstreams"], keys["upstreams"] = named, "upstream"
     for key, value in _spelled(table):
         name = _SPELLINGS.get(key)
         if name is None:
@@ -173,6 +176,19 @@ def _of_toml(table: Mapping[str, object], source: str, folder: Path) -> Layer:
             values[name], keys[name] = value, key
     sources = {setting.name: source for setting in SETTINGS}
     return Layer(_set(values), sources, folder, tuple(problems), keys)
+
+
+def _registries_apart(
+    table: Mapping[str, object],
+) -> tuple[Mapping[str, object], Mapping[str, object]]:
+    """``table`` without the tables ``[upstream."ghcr.io"]``, and these by their names."""
+    upstream = table.get("upstream")
+    if not isinstance(upstream, dict):
+        return table, {}
+    named = {name: each for name, each in upstream.items() if isinstance(each, dict)}
+    others = {name: each for name, each in upstream.items() if name not in named}
+    rest = {key: value for key, value in table.items() if key != "upstream"}
+    return ({**rest, "upstream": others} if others else rest), named
 
 
 def _spelled(table: Mapping[str, object]) -> Iterator[tuple[str, object]]:

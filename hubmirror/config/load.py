@@ -88,6 +88,8 @@ def _stack(
 def _value(setting: Setting, layer: Layer) -> object:
     """The parsed value, a path made absolute and looked at; raises ``ValueError``."""
     value = setting.parse(layer.values[setting.name])
+    if setting.settle is not None:
+        value = setting.settle(value, layer.folder)
     if isinstance(value, Path):
         value = layer.folder / value
         if setting.check is not None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from hubmirror.quota.rules import ClientLimits, Network, OnExhausted, Reserve, Rules
 
-__all__ = ["Config", "ListenAddress", "Share"]
+__all__ = ["DOCKER_HUB", "Config", "ListenAddress", "Share", "Upstream"]
 
+#: The name by which images of Docker Hub are known.
+DOCKER_HUB: Final = "docker.io"
 #: The names under which Docker Hub's registry answers.
 _DOCKER_HUB = frozenset(
-    {"docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
+    {DOCKER_HUB, "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"}
 )
 
 
@@ -45,6 +48,22 @@ class Share:
 
 
 @frozen
+class Upstream:
+    """The registry ``name`` at ``url``; where that is down, those at ``fallbacks`` stand in.
+
+    ``hosts`` are this mirror's own names that lead to it. ``settings`` are the fields of
+    ``Config`` that are other for it.
+    """
+
+    name: str
+    url: str
+    fallbacks: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    is_default: bool = field(default=False, kw_only=True)
+    settings: Mapping[str, Any] = field(factory=dict, repr=False, kw_only=True)
+
+
+@frozen
 class Config:
     """Every setting, by the name it has in the file.
 
@@ -63,6 +82,8 @@ class Config:
     private_key: Path | None
     upstream: str
     upstream_ca: Path | None
+    upstreams: tuple[Upstream, ...]
+    allow_upstreams: tuple[str, ...]
     public_url: str | None
     data: Path
     quota: int
@@ -132,6 +153,38 @@ class Config:
             self.quota_reserve,
             self.spare_pulls_below.percent,
         )
+
+    @property
+    def default(self) -> Upstream:
+        """The registry of names that have none in front, with its settings.
+
+        It is the one that is marked so, or else that at ``upstream``.
+        """
+        marked = next((one for one in self.upstreams if one.is_default), None)
+        if marked is not None:
+            return marked
+        name = DOCKER_HUB if self.is_docker_hub else urlsplit(self.upstream).netloc
+        named = next((one for one in self.upstreams if one.name == name), None)
+        return named or Upstream(name, self.upstream)
+
+    def called(self, name: str) -> Upstream:
+        """The registry ``name``, "" for the default one; without a table it is where it is called.
+
+        Whether it may be asked is not decided here.
+        """
+        named = {one.name: one for one in (*self.upstreams, self.default)}
+        found = named.get(name) if name else self.default
+        return found or Upstream(name, f"https://{name}")
+
+    def towards(self, upstream: Upstream) -> Config:
+        """The configuration as it is for one registry, which is its ``upstream``.
+
+        The login and the grammar that are set in general are those of the default one alone.
+        """
+        own: dict[str, Any] = {}
+        if upstream.name != self.default.name:
+            own = dict.fromkeys(("upstream_credentials", "upstream_login", "library_prefix"))
+        return evolve(self, upstream=upstream.url, **{**own, **upstream.settings})
 
     @property
     def is_docker_hub(self) -> bool:

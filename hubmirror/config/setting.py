@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from attrs import frozen
 
@@ -47,7 +48,8 @@ class Setting:
     at what a parsed path names; both it and ``parse`` raise ``ValueError``. ``fallbacks`` are
     ordinary variables that count after the file. With ``is_table`` only the file can hold it: it
     has neither flag nor variable. ``table_key`` is how a table of the file spells it where that
-    is not plain from its name: ``quota.day``.
+    is not plain from its name: ``quota.day``. ``settle`` makes paths within a value start at a
+    folder, and may raise ``ValueError``, too.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Setting:
     is_repeatable: bool = False
     is_table: bool = False
     table_key: str = ""
+    settle: Callable[[Any, Path], object] | None = None
 
     @property
     def flag(self) -> str:

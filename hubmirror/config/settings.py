@@ -6,6 +6,8 @@ flag.
 
 from __future__ import annotations
 
+from functools import partial
+
 from attrs import evolve
 
 from hubmirror.config.addresses import (
@@ -28,6 +30,11 @@ from hubmirror.config.setting import (
     number_setting,
     word_setting,
 )
+from hubmirror.config.upstream_tables import (
+    registry_patterns,
+    settle_upstreams,
+    upstream_tables,
+)
 from hubmirror.config.values import choice, path, switch, texts, workers
 
 __all__ = ["CONFIG_FILE", "SETTINGS", "VARIABLE_PREFIX", "Setting"]
@@ -44,7 +51,7 @@ CONFIG_FILE = Setting(
 #: There may be twice as many for a moment, while new ones take over.
 MOST_WORKERS = 15
 _LISTEN = "HOST:PORT, [IPV6]:PORT or :PORT (all interfaces), port 0 for a free one, or off"
-SETTINGS: tuple[Setting, ...] = (
+_GENERAL: tuple[Setting, ...] = (
     Setting(
         "http",
         listen_addresses,
@@ -174,4 +181,28 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     *ACCOUNT_SETTINGS,
     *CACHE_SETTINGS,
+)
+_BY_NAME = {setting.name: setting for setting in _GENERAL}
+SETTINGS: tuple[Setting, ...] = (
+    *_GENERAL,
+    Setting(
+        "upstreams",
+        upstream_tables(_BY_NAME),
+        {},
+        "Other registries by their names, each with a url (or several: the later ones stand in for"
+        " the first), hosts that lead to it, and what is other than in general: ca, auth,"
+        " credentials, an egress_proxy, times.",
+        'tables [upstream."ghcr.io"]',
+        is_table=True,
+        table_key='upstream."NAME"',
+        settle=partial(settle_upstreams, general=_BY_NAME),
+    ),
+    Setting(
+        "allow_upstreams",
+        registry_patterns,
+        [],
+        "Registries beside them that may be pulled from by name, such as quay.io or *.gcr.io.",
+        "names of registries, * for anything",
+        is_repeatable=True,
+    ),
 )

@@ -17,7 +17,7 @@ from hubmirror.fetching.limits import FetchLimits
 from hubmirror.fetching.pauses import pause_after
 from hubmirror.fetching.plan import Plan, Span
 from hubmirror.fetching.writer import write_part
-from hubmirror.upstream.blobs import BlobChanged, BlobPart, Refused, RemoteBlob
+from hubmirror.upstream.blobs import BlobChanged, BlobPart, IRemoteBlob, Refused
 
 __all__ = ["Connections"]
 
@@ -39,7 +39,7 @@ class Connections:
         intake: Intake,
         part: BlobPart,
         *,
-        remotes: Callable[[], Iterable[RemoteBlob]],
+        remotes: Callable[[], Iterable[IRemoteBlob]],
         wants: Callable[[], Iterable[Span]],
         arrived: Callable[[], None],
         clock: IReactorTime,
@@ -58,7 +58,7 @@ class Connections:
         self._most = limits.connections if part.accepts_ranges and is_large else 1
         piece = limits.piece if self._most > 1 else max(1, intake.size)
         self._plan = Plan(intake.size, piece, intake.partial.missing)
-        self._refused: list[RemoteBlob] = []
+        self._refused: list[IRemoteBlob] = []
         self._calm_until = clock.seconds()
         self._workers: set[Deferred[None]] = set()
         self._whole: Deferred[None] = Deferred()

@@ -22,7 +22,7 @@ from hubmirror.fetching.pauses import pause_after
 from hubmirror.fetching.running import FetchStatus, RunningFetch
 from hubmirror.naming import Digest
 from hubmirror.question import IGrowingFile
-from hubmirror.upstream.blobs import BlobChanged, BlobHostFailed, BlobPart, Refused, RemoteBlob
+from hubmirror.upstream.blobs import BlobChanged, BlobHostFailed, BlobPart, IRemoteBlob, Refused
 
 __all__ = ["FetchLimits", "FetchStatus", "Fetcher", "IFetcher"]
 
@@ -36,7 +36,7 @@ class IFetcher(Interface):
     """Where blobs are read that are not kept yet."""
 
     async def read(
-        remote: RemoteBlob, start: int = 0, length: int | None = None
+        remote: IRemoteBlob, start: int = 0, length: int | None = None
     ) -> tuple[IGrowingFile, int]:
         """A reader of the blob, and the blob's size in bytes.
 
@@ -85,7 +85,7 @@ class Fetcher:
         self._is_closed = False
 
     async def read(
-        self, remote: RemoteBlob, start: int = 0, length: int | None = None
+        self, remote: IRemoteBlob, start: int = 0, length: int | None = None
     ) -> tuple[IGrowingFile, int]:
         """See ``IFetcher``."""
         while True:
@@ -114,7 +114,7 @@ class Fetcher:
         for fetch in tuple(self._running.values()):
             await fetch.ended()
 
-    async def _joined(self, remote: RemoteBlob, start: int) -> RunningFetch | None:
+    async def _joined(self, remote: IRemoteBlob, start: int) -> RunningFetch | None:
         """The fetch that somebody begins; None where somebody else was not allowed to."""
         try:
             fetch: RunningFetch = await self._flights.join(
@@ -126,7 +126,7 @@ class Fetcher:
             return None
         return fetch
 
-    async def _begin(self, remote: RemoteBlob, start: int) -> RunningFetch:
+    async def _begin(self, remote: IRemoteBlob, start: int) -> RunningFetch:
         if self._is_closed or self._clock.seconds() < self._store_pause_until:
             raise CannotKeep("nothing is kept at the moment")
         part = await self._first_part(remote, start)
@@ -150,7 +150,7 @@ class Fetcher:
         self._clock.callLater(0, self._start, remote.digest, fetch)  # all who wait join it first
         return fetch
 
-    async def _first_part(self, remote: RemoteBlob, start: int) -> BlobPart:
+    async def _first_part(self, remote: IRemoteBlob, start: int) -> BlobPart:
         """The first piece from ``start`` on that isn't there: its answer tells the blob's size."""
         start, end = await self._first_span(remote.digest, start)
         for tried in range(1, _FIRST_TRIES + 1):
@@ -214,7 +214,7 @@ class Fetcher:
 class _TurnedAway(Exception):
     """``remote`` may not have the blob. Others who wait for it may: each asks by itself."""
 
-    def __init__(self, remote: RemoteBlob, error: Exception) -> None:
+    def __init__(self, remote: IRemoteBlob, error: Exception) -> None:
         super().__init__(str(error))
         self.remote = remote
         self.error = error

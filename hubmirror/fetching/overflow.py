@@ -15,7 +15,7 @@ from hubmirror.errors import HubmirrorError, UpstreamFailure
 from hubmirror.fetching.limits import FetchLimits
 from hubmirror.fetching.pauses import pause_after
 from hubmirror.fetching.plan import Span
-from hubmirror.upstream.blobs import RemoteBlob
+from hubmirror.upstream.blobs import IRemoteBlob
 
 __all__ = ["Overflow"]
 
@@ -31,7 +31,7 @@ class Overflow:
 
     def __init__(
         self,
-        remote: RemoteBlob,
+        remote: IRemoteBlob,
         span: Span,
         *,
         size: int,

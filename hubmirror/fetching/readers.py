@@ -12,7 +12,7 @@ from hubmirror.fetching.failures import StoreLost
 from hubmirror.fetching.overflow import Overflow
 from hubmirror.fetching.plan import Span
 from hubmirror.question import IGrowingFile
-from hubmirror.upstream.blobs import RemoteBlob
+from hubmirror.upstream.blobs import IRemoteBlob
 
 __all__ = ["Reader"]
 
@@ -28,7 +28,7 @@ class _Source(Protocol):
     def hurry(self) -> None:
         """Somebody waits for bytes."""
 
-    def past_the_store(self, remote: RemoteBlob, span: Span) -> Overflow:
+    def past_the_store(self, remote: IRemoteBlob, span: Span) -> Overflow:
         """The way on for a reader after ``StoreLost``."""
 
     def leave(self, reader: Reader) -> None:
@@ -44,7 +44,9 @@ class Reader:
     one is still to be read.
     """
 
-    def __init__(self, source: _Source, remote: RemoteBlob, fd: int, size: int, span: Span) -> None:
+    def __init__(
+        self, source: _Source, remote: IRemoteBlob, fd: int, size: int, span: Span
+    ) -> None:
         self.remote = remote
         self.fd = fd
         self.size = size

@@ -21,7 +21,7 @@ from hubmirror.fetching.overflow import Overflow
 from hubmirror.fetching.plan import Span
 from hubmirror.fetching.readers import Reader
 from hubmirror.naming import Digest
-from hubmirror.upstream.blobs import BlobChanged, BlobPart, RemoteBlob
+from hubmirror.upstream.blobs import BlobChanged, BlobPart, IRemoteBlob
 
 __all__ = ["FetchStatus", "RunningFetch"]
 
@@ -49,7 +49,7 @@ class RunningFetch:
     def __init__(
         self,
         partial: IPartial,
-        remote: RemoteBlob,
+        remote: IRemoteBlob,
         part: BlobPart,
         *,
         committed: Callable[[Digest, int], Awaitable[None]],
@@ -97,7 +97,7 @@ class RunningFetch:
             self._connections.count,
         )
 
-    def join(self, remote: RemoteBlob, start: int, length: int | None) -> Reader | None:
+    def join(self, remote: IRemoteBlob, start: int, length: int | None) -> Reader | None:
         """A new reader, or None where the fetch has ended. Raises ``OSError`` (too many files)."""
         if self.failure is not None or self._is_over:
             return None
@@ -190,7 +190,7 @@ class RunningFetch:
         """A reader waits."""
         self._connections.hurry()
 
-    def past_the_store(self, remote: RemoteBlob, span: Span) -> Overflow:
+    def past_the_store(self, remote: IRemoteBlob, span: Span) -> Overflow:
         """The way on for a reader after ``StoreLost``. Raises ``OSError``."""
         return Overflow(
             remote,
@@ -216,7 +216,7 @@ class RunningFetch:
         if self._last_remote.needs_reader or not is_near:
             self.stop()
 
-    def _remotes(self) -> Iterable[RemoteBlob]:
+    def _remotes(self) -> Iterable[IRemoteBlob]:
         return [reader.remote for reader in self._readers] or [self._last_remote]
 
     def _wake(self) -> None:

@@ -33,7 +33,7 @@ from hubmirror.question import (
     Outcome,
     Question,
 )
-from hubmirror.upstream.blobs import Refused, RemoteBlob
+from hubmirror.upstream.blobs import IRemoteBlob, Refused
 from hubmirror.upstream.client import Reply
 
 __all__ = ["Blobs"]
@@ -41,7 +41,7 @@ __all__ = ["Blobs"]
 BLOB_TYPE = "application/octet-stream"
 
 #: Makes the way to one blob at the upstream, from what is asked and how it may be asked.
-RemoteBlobs = Callable[[Question, BlobRequest, IOrigin], Awaitable[RemoteBlob]]
+RemoteBlobs = Callable[[Question, BlobRequest, IOrigin], Awaitable[IRemoteBlob]]
 
 
 @frozen(eq=False)

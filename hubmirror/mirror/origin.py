@@ -44,7 +44,8 @@ class Origin:
     """The upstream registry, seen from the policy.
 
     A client's credential goes upstream as it is, unless the mirror has an account of its own
-    (``is_account``), or it is a token of this mirror's, which no other server knows.
+    (``is_account``), or it is a token of this mirror's, which no other server knows, or a login
+    that was shown for another registry.
     """
 
     def __init__(
@@ -98,7 +99,12 @@ class Origin:
         return question.credential
 
     def _is_own(self, question: Question) -> bool:
-        return self._is_account or self._issuer.looks_ours(question.credential)
+        credential = question.credential
+        return (
+            self._is_account
+            or self._issuer.looks_ours(credential)
+            or (question.is_foreign and credential is not None and not _is_token(credential))
+        )
 
 
 @implementer(IOrigin)
@@ -172,6 +178,10 @@ class SpentOrigin:
 
     def opened(self, question: Question) -> None:
         """Nothing is."""
+
+
+def _is_token(credential: str) -> bool:
+    return credential.partition(" ")[0].lower() == "bearer"
 
 
 def unconditional_head(question: Question) -> Question:

@@ -53,8 +53,8 @@ class IDoorway(Interface):
 @frozen(eq=False)
 class Doorway:
     """The upstream is stood in for only where something is kept: else its own failure is what a
-    client needs to know. ``is_open_mirror``: the mirror pulls by an account of its own, so its
-    clients need no token.
+    client needs to know, unless it has stand-ins (``is_never_empty``). ``is_open_mirror``: the
+    mirror pulls by an account of its own, so its clients need no token.
     """
 
     _tokens: TokenProxy
@@ -62,6 +62,7 @@ class Doorway:
     _patience: IPatience
     _index: IIndex
     _is_open_mirror: bool = field(kw_only=True)
+    _is_never_empty: bool = field(default=False, kw_only=True)
 
     async def ping(self, question: Question, origin: IOrigin) -> Answer:
         """See ``IDoorway``."""
@@ -109,7 +110,7 @@ class Doorway:
             return error
 
     async def _is_empty(self) -> bool:
-        return not await self._index.least_recent(1)
+        return not (self._is_never_empty or await self._index.least_recent(1))
 
     def _own_token(self, request: TokenRequest) -> Answer:
         scopes = [

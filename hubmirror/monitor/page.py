@@ -17,7 +17,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 from twisted.web.template import Element, Tag, XMLString, flattenString, renderer
 
-from hubmirror.monitor.setup import ClientSetup, client_setups
+from hubmirror.clients.catalogue import ClientSetup, client_setups
 
 __all__ = ["Page"]
 

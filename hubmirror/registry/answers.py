@@ -29,7 +29,7 @@ def fields_of(answer: Answer, length: int | None, exchange: Exchange) -> Headers
     """The fields of the response to ``exchange``, without what every response carries.
 
     ``length`` is the body's, None where nobody knows. Challenges send the client to this mirror's
-    own ``/token``, links stay here.
+    own ``realm_path``, links stay here.
     """
     is_head = exchange.message.method == b"HEAD"
     passing, is_rewritten = passing_fields(answer.headers, answer.status, length, is_head=is_head)
@@ -53,12 +53,12 @@ def passing_fields(
 
 
 def _rewritten(answer: Answer, exchange: Exchange) -> Iterator[tuple[str, str]]:
-    realm = f"{exchange.client.public_url}/token"
+    realm = f"{exchange.client.public_url}{answer.realm_path}"
     for challenge in rewrite_realm(_values(answer, "www-authenticate"), realm):
         yield "WWW-Authenticate", challenge
     path = exchange.message.path.decode("latin-1")
     for link in _values(answer, "link"):
-        own = stay_on_mirror(link, path)
+        own = stay_on_mirror(link, path, exchange.message.namespace)
         if own is not None:
             yield "Link", own
 

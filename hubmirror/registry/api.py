@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -23,17 +23,21 @@ from hubmirror.errors import (
     Unsupported,
 )
 from hubmirror.mirror.mirror import Mirror
+from hubmirror.naming import Scope
 from hubmirror.question import (
     Answer,
     Body,
+    Headers,
     Preflight,
     Question,
     Refusal,
     Subject,
     TokenRequest,
+    registry_of,
 )
 from hubmirror.quota.kinds import Kind
 from hubmirror.quota.quota import Charge
+from hubmirror.registries import Registries
 from hubmirror.registry.answers import API_VERSION, fields_of, has_no_body
 from hubmirror.registry.message import (
     Exchange,
@@ -88,21 +92,25 @@ class Begun:
 class _Endpoint(Resource):
     """What the API's resources share: parse, ask the mirror, write.
 
-    ``took`` is told how many seconds each request took.
+    ``registries`` are those that it may be about; ``took`` is told how many seconds each request
+    took.
     """
 
     isLeaf = True
     _log = Logger()
 
-    def __init__(self, mirror: Mirror, bodies: Bodies, took: Took = _nobody) -> None:
+    def __init__(
+        self, mirror: Mirror, bodies: Bodies, registries: Registries, took: Took = _nobody
+    ) -> None:
         super().__init__()
+        self._registries = registries
         self._mirror = mirror
         self._bodies = bodies
         self._took = took
 
     def begin(self, exchange: Exchange) -> Begun:
         """Any method, any path: the subject tells the mirror what was asked."""
-        question = _question(exchange, self._subject_or_refusal(exchange.message))
+        question = self._question(exchange)
         charge = self._mirror.admit(question)
         return Begun(charge, start(self._answer(question, charge)), self._took)
 
@@ -126,13 +134,34 @@ class _Endpoint(Resource):
         work.addErrback(self._defect, request)
         return NOT_DONE_YET
 
-    def subject(self, message: Message) -> Subject:
-        """What ``message`` asks for; raises a ``RegistryError`` where that is nothing."""
+    def subject(self, message: Message, home: str) -> Subject:
+        """What ``message`` asks for; raises a ``RegistryError`` where that is nothing.
+
+        ``home`` is the registry to which the mirror's host leads, by which the client knows it.
+        """
         raise NotImplementedError
+
+    def _question(self, exchange: Exchange) -> Question:
+        message, home = exchange.message, self._registries.home(exchange.client.public_url)
+        subject = self._subject_or_refusal(message, home)
+        return Question(
+            method=message.method.decode("ascii"),
+            subject=subject,
+            client=exchange.client,
+            credential=message.text(b"authorization"),
+            accept=message.texts(b"accept"),
+            range=message.text(b"range"),
+            if_range=message.text(b"if-range"),
+            if_none_match=message.text(b"if-none-match"),
+            is_foreign=(registry_of(subject) or self._registries.default) != home,
+        )
 
     async def _answer(self, question: Question, charge: Charge) -> Answer:
         try:
-            return await self._mirror.answer(question, charge)
+            answer = await self._mirror.answer(question, charge)
+            if answer.status == 401 and question.is_foreign:
+                return evolve(answer, realm_path=f"/token/{registry_of(question.subject)}")
+            return answer
         except RegistryError as error:
             return error_answer(error)
         except StoreFailed as error:
@@ -165,11 +194,11 @@ class _Endpoint(Resource):
             return False
         return True
 
-    def _subject_or_refusal(self, message: Message) -> Subject:
+    def _subject_or_refusal(self, message: Message, home: str) -> Subject:
         if message.method == b"OPTIONS":
             return Preflight()
         try:
-            return self.subject(message)
+            return self.subject(message, home)
         except RegistryError as error:
             return Refusal(error)
 
@@ -182,40 +211,65 @@ class Api(_Endpoint):
     """``/v2/…``: OCI distribution-spec 1.1, the pulling half."""
 
     def __init__(
-        self, mirror: Mirror, bodies: Bodies, grammar: PathGrammar, took: Took = _nobody
+        self, mirror: Mirror, bodies: Bodies, registries: Registries, took: Took = _nobody
     ) -> None:
-        super().__init__(mirror, bodies, took)
-        self._grammar = grammar
+        super().__init__(mirror, bodies, registries, took)
+        self._grammar = PathGrammar(registries)
         self._parsed = lru_cache(REMEMBERED)(self._parse)
 
-    def subject(self, message: Message) -> Subject:
+    def subject(self, message: Message, home: str) -> Subject:
         """Raises ``Unsupported`` for a write, else as ``PathGrammar.parse``."""
         if message.method not in (b"GET", b"HEAD"):
             raise Unsupported(headers={"Allow": "GET, HEAD, OPTIONS"})
-        return self._parsed(message.target)
+        return self._parsed(message.target, home)
 
-    def _parse(self, target: bytes) -> Subject:
+    def _parse(self, target: bytes, home: str) -> Subject:
         try:
             segments = [segment.decode("ascii") for segment in segments_of(target)[1:]]
         except UnicodeDecodeError:
             raise NameInvalid() from None
-        return self._grammar.parse(segments, query_of(target))
+        return self._grammar.parse(segments, query_of(target), home)
 
 
 class Token(_Endpoint):
-    """``/token``: Docker registry v2 token authentication, GET and the OAuth2 form of it."""
+    """``/token``, and ``/token/ghcr.io`` for another registry than the default one.
 
-    def subject(self, message: Message) -> Subject:
+    Docker registry v2 token authentication, GET and the OAuth2 form of it.
+    """
+
+    def subject(self, message: Message, home: str) -> Subject:
         """Raises ``NotFound`` for a path below, ``Unsupported`` for other methods."""
-        if segments_of(message.target)[1:] not in ([], [b""]):
-            raise NotFound()
-        if message.method == b"POST":
-            return TokenRequest(_form(message), is_form=True)
-        if message.method != b"GET":
+        named = self._named(segments_of(message.target)[1:])
+        if message.method not in (b"GET", b"POST"):
             raise Unsupported(
                 "tokens are asked for by GET or POST", headers={"Allow": "GET, POST, OPTIONS"}
             )
-        return TokenRequest(query_of(message.target))
+        is_form = message.method == b"POST"
+        parameters = _form(message) if is_form else query_of(message.target)
+        registry = named or self._scoped(parameters, home)
+        return TokenRequest(
+            parameters, is_form, "" if registry == self._registries.default else registry
+        )
+
+    def _named(self, segments: list[bytes]) -> str | None:
+        """The registry that is named in the path, if one is."""
+        if len(segments) > 1:
+            raise NotFound()
+        name = b"".join(segments).decode("latin-1")
+        return self._registries.find(name) if name else None
+
+    def _scoped(self, parameters: Headers, home: str) -> str:
+        """The registry that the first scope's name begins with, or else ``home``.
+
+        dockerd is challenged on ``/v2/`` alone, and asks for its names as it has them. Where there
+        is no such registry, that is told when the content is asked for: clients show it then.
+        """
+        if home != self._registries.default:
+            return home
+        scopes = [value for name, value in parameters if name == "scope"]
+        scope = Scope.parse(scopes[0].partition(" ")[0]) if scopes else None
+        registry, slash, _ = scope.name.partition("/") if scope is not None else ("", "", "")
+        return (self._registries.known(registry) if slash else None) or home
 
 
 def _form(message: Message) -> tuple[tuple[str, str], ...]:
@@ -223,17 +277,3 @@ def _form(message: Message) -> tuple[tuple[str, str], ...]:
     if content_type != "application/x-www-form-urlencoded":
         raise BadRequest("a token request's body is application/x-www-form-urlencoded")
     return parse_parameters(message.body)
-
-
-def _question(exchange: Exchange, subject: Subject) -> Question:
-    message = exchange.message
-    return Question(
-        method=message.method.decode("ascii"),
-        subject=subject,
-        client=exchange.client,
-        credential=message.text(b"authorization"),
-        accept=message.texts(b"accept"),
-        range=message.text(b"range"),
-        if_range=message.text(b"if-range"),
-        if_none_match=message.text(b"if-none-match"),
-    )

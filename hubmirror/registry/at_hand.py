@@ -10,9 +10,9 @@ from hubmirror.question import Answer, Question
 from hubmirror.quota.kinds import Kind
 from hubmirror.quota.leased import LeasedCharge
 from hubmirror.quota.quota import Charge
+from hubmirror.registries import Registries
 from hubmirror.registry.api import Api, Begun, Took
 from hubmirror.registry.message import Exchange
-from hubmirror.registry.paths import PathGrammar
 from hubmirror.registry.relay import Relay
 from hubmirror.registry.request import MirrorRequest
 from hubmirror.transport.bodies import Bodies
@@ -27,9 +27,9 @@ class ApiAtHand(Api):
     """
 
     def __init__(
-        self, mirror: Mirror, bodies: Bodies, grammar: PathGrammar, took: Took, relay: Relay
+        self, mirror: Mirror, bodies: Bodies, registries: Registries, took: Took, relay: Relay
     ) -> None:
-        super().__init__(mirror, bodies, grammar, took)
+        super().__init__(mirror, bodies, registries, took)
         self._relay = relay
 
     def begin(self, exchange: Exchange) -> Begun:

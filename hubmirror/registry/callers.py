@@ -37,7 +37,11 @@ class Caller:
         return self.local if host is None or parse_host(host) is None else host
 
     def client(
-        self, message: Message, trusted: Sequence[Network], public_url: str | None
+        self,
+        message: Message,
+        trusted: Sequence[Network],
+        public_url: str | None,
+        other_hosts: frozenset[str] = frozenset(),
     ) -> Client:
         """From whom ``message`` is; without a proxy's word that seldom changes."""
         agent = message.text(b"user-agent")
@@ -46,14 +50,21 @@ class Caller:
         if self._last is not None and self._last[0] == key and not is_forwarded:
             return self._last[1]
         headers = tuple(message.all_texts())
-        address, url = self._address_and_url(self.host(message), headers, trusted, public_url)
+        address, url = self._address_and_url(
+            self.host(message), headers, trusted, public_url, other_hosts
+        )
         client = Client(address, url, agent)
         if not is_forwarded:
             self._last = (key, client)
         return client
 
     def _address_and_url(
-        self, host: str, headers: Headers, trusted: Sequence[Network], public_url: str | None
+        self,
+        host: str,
+        headers: Headers,
+        trusted: Sequence[Network],
+        public_url: str | None,
+        other_hosts: frozenset[str] = frozenset(),
     ) -> tuple[str, str]:
         return client_of(
             peer=self.peer,
@@ -62,4 +73,5 @@ class Caller:
             headers=headers,
             trusted=trusted,
             public_url=public_url,
+            other_hosts=other_hosts,
         )

@@ -303,7 +303,9 @@ class MirrorChannel(Protocol):
             self.site.is_draining or not message.is_persistent or message.version == b"HTTP/1.0"
         )
         frontage = self.site.frontage
-        client = self.caller.client(message, frontage.trusted_proxies, frontage.public_url)
+        client = self.caller.client(
+            message, frontage.trusted_proxies, frontage.public_url, frontage.registry_hosts
+        )
         exchange = Exchange(message, client, self.site.reactor.seconds())
         quick, api = self.site.quick, self.site.api
         is_refusable = api is not None and self.is_refusable

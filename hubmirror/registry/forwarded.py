@@ -7,7 +7,7 @@ where the proxy is trusted, and nowhere else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from itertools import zip_longest
 from typing import Final
@@ -68,13 +68,15 @@ def client_of(
     headers: Headers,
     trusted: Sequence[Network],
     public_url: str | None,
+    other_hosts: Collection[str] = (),
 ) -> tuple[str, str]:
     """The client's address, and the URL (scheme and authority) that the client itself used.
 
     ``peer`` is the other end of the connection. ``host`` is the request's ``Host`` as
     ``parse_host`` accepts it, or the connection's own authority where it has none. From the
     nearest proxy outwards each hop is believed as long as a trusted one tells of it; a hop
-    that can't be read ends the walk. ``public_url``, where configured, is always the URL.
+    that can't be read ends the walk. ``public_url``, where configured, is always the URL, but for
+    ``other_hosts`` of the mirror's, which are known by themselves.
     """
     address = _parse_address(peer)
     client, scheme = str(address or peer), "https" if is_secure else "http"
@@ -86,7 +88,9 @@ def client_of(
             client = str(hop.address)
             if not _is_trusted(hop.address, trusted):
                 break
-    return client, public_url or f"{scheme}://{host.lower()}"
+    host = host.lower()
+    is_other = host in other_hosts or host.rpartition(":")[0] in other_hosts
+    return client, f"{scheme}://{host}" if is_other or public_url is None else public_url
 
 
 def _is_trusted(address: Address | None, trusted: Sequence[Network]) -> bool:

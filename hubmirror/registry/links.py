@@ -50,23 +50,25 @@ def parse_links(value: str) -> tuple[Link, ...]:
     return tuple(links)
 
 
-def stay_on_mirror(value: str, path: str) -> str | None:
+def stay_on_mirror(value: str, path: str, namespace: str | None = None) -> str | None:
     """The upstream's ``Link`` field as the mirror's own, or None where nothing of it stays.
 
     ``path`` is the path that the client asked for, still percent-encoded. What stays is the
-    link to the next page of that very listing: the upstream's query, on the client's path.
+    link to the next page of that very listing: the upstream's query, on the client's path, with
+    the ``ns`` by which the client chose its registry.
     """
-    pages = (_next_page(link, path) for link in parse_links(value))
+    suffix = "" if namespace is None else f"&ns={quote(namespace, safe='')}"
+    pages = (_next_page(link, path, suffix) for link in parse_links(value))
     return ", ".join(f'<{page}>; rel="next"' for page in pages if page is not None) or None
 
 
-def _next_page(link: Link, path: str) -> str | None:
+def _next_page(link: Link, path: str, suffix: str) -> str | None:
     if "next" not in (link.parameter("rel") or "").lower().split():
         return None
     if link.parameter("anchor") is not None or not _PATH.fullmatch(path):
         return None
     query = _query_of_same_listing(link.target, path)
-    return f"{path}?{quote(query, safe=_QUERY)}" if query else None
+    return f"{path}?{quote(query, safe=_QUERY)}{suffix}" if query else None
 
 
 def _query_of_same_listing(target: str, path: str) -> str | None:

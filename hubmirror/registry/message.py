@@ -41,6 +41,13 @@ class Message:
         """The target's path, still percent-encoded."""
         return self.target.partition(b"?")[0]
 
+    @property
+    def namespace(self) -> str | None:
+        """The registry that is named in the query, as containerd does; raises ``BadRequest``."""
+        if b"ns=" not in self.target:
+            return None
+        return next((value for name, value in query_of(self.target) if name == "ns"), None)
+
     def text(self, name: bytes) -> str | None:
         """The first field called ``name`` (in lower case): Latin-1, as RFC 9110 has it."""
         values = self.fields.get(name)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from attrs import frozen
 
 from hubmirror.errors import NameInvalid, NotFound
-from hubmirror.naming import Repository, library_name, parse_digest, parse_reference
+from hubmirror.naming import Repository, parse_digest, parse_reference
 from hubmirror.question import (
     BlobRequest,
     CatalogRequest,
@@ -22,43 +22,50 @@ from hubmirror.question import (
     Subject,
     TagsRequest,
 )
+from hubmirror.registries import Registries
 
 __all__ = ["PathGrammar"]
 
 
 @frozen
 class PathGrammar:
-    """How paths under ``/v2/`` are read: ``registry`` owns the names; with ``library_prefix``
+    """How paths under ``/v2/`` are read: ``registries`` own the names."""
 
-    a name of one component is one of Docker Hub's official images.
-    """
+    registries: Registries
 
-    registry: str
-    library_prefix: bool
-
-    def parse(self, segments: Sequence[str], query: Headers) -> Subject:
+    def parse(self, segments: Sequence[str], query: Headers, home: str = "") -> Subject:
         """The subject that the path ``/v2/`` + ``segments`` asks for.
 
-        ``segments`` are percent-decoded. Raises ``NameInvalid``, ``DigestInvalid``,
+        ``segments`` are percent-decoded; ``home`` is the registry to which the mirror's host
+        leads, "" for the default one. Raises ``NameInvalid``, ``NameUnknown``, ``DigestInvalid``,
         ``ManifestInvalid`` or ``NotFound``.
         """
+        namespace = next((value for name, value in query if name == "ns"), None)
+        home = home or self.registries.default
         if not any(segments):
-            return Ping()
+            return Ping(self._of_no_name(home, namespace))
         if list(segments) == ["_catalog"]:
-            return CatalogRequest(_only(query, "n", "last"))
+            return CatalogRequest(_only(query, "n", "last"), self._of_no_name(home, namespace))
         if len(segments) < 3:
             raise NotFound()
         *name, kind, last = segments
         parse = _KINDS.get(kind)
         if parse is None or (kind == "tags" and last != "list"):
             raise NotFound()
-        return parse(self._repository(name), last, query)
+        return parse(self._repository(home, namespace, name), last, query)
 
-    def _repository(self, components: Sequence[str]) -> Repository:
+    def _of_no_name(self, home: str, namespace: str | None) -> str:
+        chosen, _ = self.registries.chosen(home, namespace, ())
+        return "" if chosen == self.registries.default else chosen
+
+    def _repository(
+        self, home: str, namespace: str | None, components: Sequence[str]
+    ) -> Repository:
+        registry, components = self.registries.chosen(home, namespace, components)
         name = "/".join(components)
         if any("/" in component for component in components):
             raise NameInvalid(detail={"name": name[:255]})
-        return Repository(self.registry, library_name(name) if self.library_prefix else name)
+        return self.registries.repository(registry, name)
 
 
 def _manifest(repository: Repository, last: str, _query: Headers) -> Subject:

@@ -36,11 +36,15 @@ __all__ = ["Frontage", "MirrorSite"]
 
 @frozen
 class Frontage:
-    """How this mirror is reached: which peers are proxies, and its names, if it was told."""
+    """How this mirror is reached: which peers are proxies, and its names, if it was told.
+
+    ``registry_hosts`` are those that lead to one of its registries.
+    """
 
     trusted_proxies: tuple[Network, ...] = ()
     public_url: str | None = None
     host_names: frozenset[str] = field(default=frozenset({"localhost"}))
+    registry_hosts: frozenset[str] = frozenset()
 
     @property
     def names(self) -> frozenset[str]:

@@ -14,11 +14,11 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IConsumer
 from zope.interface import implementer
 
-from hubmirror.errors import UpstreamFailure
+from hubmirror.errors import Unsupported, UpstreamFailure
 from hubmirror.question import Headers, IStream, Question, TokenRequest
 from hubmirror.tokens.answers import parse_token_answer
 from hubmirror.tokens.holders import Holders
-from hubmirror.tokens.scopes import with_library_prefix
+from hubmirror.tokens.scopes import of_registry, with_library_prefix
 from hubmirror.upstream.body import read
 from hubmirror.upstream.client import Reply, UpstreamClient
 from hubmirror.upstream.headers import end_to_end
@@ -38,7 +38,7 @@ class TokenProxy:
     """Passes token requests on, GET and POST, and gives back what the token server says.
 
     ``library_prefix``: a scope for ``busybox`` asks for ``library/busybox``, as Docker Hub's
-    own clients do. ``holders`` learns for whom a token was given.
+    own clients do. ``holders`` learns for whom a token was given. ``name`` is the registry's.
     """
 
     def __init__(
@@ -46,12 +46,14 @@ class TokenProxy:
         client: UpstreamClient,
         registry: RemoteRegistry,
         holders: Holders,
+        name: str = "",
         *,
         library_prefix: bool,
     ) -> None:
         self._client = client
         self._registry = registry
         self._holders = holders
+        self._name = name
         self._library_prefix = library_prefix
 
     async def exchange(self, question: Question, request: TokenRequest) -> Reply:
@@ -59,9 +61,15 @@ class TokenProxy:
 
         When the realm in memory does not answer as a token server, the upstream is asked for
         its realm again, and where that has moved, so does the request. Raises ``NotFound``
-        where the upstream gives no tokens, ``UpstreamFailure`` where it can't be reached.
+        where the upstream gives no tokens, ``UpstreamFailure`` where it can't be reached, and
+        ``Unsupported`` for a form in which a login may stand that is not for this registry.
         """
-        parameters = with_library_prefix(request.parameters, self._library_prefix)
+        if question.is_foreign:
+            if request.is_form:
+                raise Unsupported("logins for another registry are not taken: ask by GET")
+            question = evolve(question, credential=None)
+        parameters = of_registry(request.parameters, self._name)
+        parameters = with_library_prefix(parameters, self._library_prefix)
         realm = await self._registry.realm()
         try:
             reply = await self._ask(realm, question, request, parameters)
@@ -90,7 +98,8 @@ class TokenProxy:
     async def _ask(
         self, realm: Realm, question: Question, request: TokenRequest, parameters: Headers
     ) -> Reply:
-        url, encoded = realm.url, urlencode(_for_realm(parameters, realm))
+        parameters = _for_realm(parameters, realm, is_foreign=question.is_foreign)
+        url, encoded = realm.url, urlencode(parameters)
         if request.is_form:
             headers = (*_headers(question), ("Content-Type", "application/x-www-form-urlencoded"))
             reply = await self._client.request("POST", url, headers, encoded.encode())
@@ -159,15 +168,20 @@ def _user_of_basic(authorization: str | None) -> str | None:
     return user if colon else None
 
 
-def _for_realm(parameters: Headers, realm: Realm) -> Headers:
+def _for_realm(parameters: Headers, realm: Realm, *, is_foreign: bool) -> Headers:
     """``parameters`` with the realm's service in the place of our own.
 
     A client that was challenged by the mirror in an outage may ask for its token when that is
-    over; a token for another service would be refused.
+    over; one that was challenged on ``/v2/`` names the default registry's service, whatever it
+    pulls (``is_foreign``). A token for another service would be refused.
     """
     own = ("service", OWN_SERVICE)
     service = () if realm.service is None else (("service", realm.service),)
-    return tuple(each for pair in parameters for each in (service if pair == own else (pair,)))
+
+    def is_other(pair: tuple[str, str]) -> bool:
+        return pair == own or (is_foreign and pair[0] == "service")
+
+    return tuple(each for pair in parameters for each in (service if is_other(pair) else (pair,)))
 
 
 def _headers(question: Question) -> Headers:

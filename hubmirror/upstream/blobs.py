@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from attrs import field, frozen
+from zope.interface import Attribute, Interface, implementer
 
 from hubmirror.errors import HubmirrorError, UpstreamFailure
 from hubmirror.naming import Digest, Repository
@@ -21,7 +22,14 @@ from hubmirror.upstream.redirects import follow
 from hubmirror.upstream.registry import RemoteRegistry
 from hubmirror.upstream.url import origin_of
 
-__all__ = ["BlobChanged", "BlobHostFailed", "BlobPart", "Refused", "RemoteBlob"]
+__all__ = [
+    "BlobChanged",
+    "BlobHostFailed",
+    "BlobPart",
+    "IRemoteBlob",
+    "Refused",
+    "RemoteBlob",
+]
 
 #: How a blob host refuses a signed URL whose time is over.
 _EXPIRED: Final = frozenset((400, 401, 403, 404, 410))
@@ -80,6 +88,25 @@ class _Wish:
         return f"bytes={self.start}-{'' if self.end is None else self.end - 1}"
 
 
+class IRemoteBlob(Interface):
+    """One blob elsewhere, as one who asks for it may read it."""
+
+    digest: Digest = Attribute("Which.")
+    needs_reader: bool = Attribute("Whether it is only for a client who is still there.")
+
+    async def open(
+        start: int, end: int | None = None, *, size: int | None = None, validator: str | None = None
+    ) -> BlobPart:
+        """The bytes [start, end) of the blob; ``end`` None, or too far, is the blob's end.
+
+        ``size`` and ``validator`` are what is known of it already. The part begins elsewhere
+        than asked, at 0, where the host refuses ranges, and where ``size`` was not known and
+        ``start`` lies behind it. Raises ``Refused``; ``BlobChanged``; ``BlobHostFailed`` or
+        another ``UpstreamFailure`` where trying again may help; what the right to it fails with.
+        """
+
+
+@implementer(IRemoteBlob)
 class RemoteBlob:
     """The blob ``digest`` of ``repository``, as one who asks for it may read it.
 
@@ -117,13 +144,7 @@ class RemoteBlob:
         size: int | None = None,
         validator: str | None = None,
     ) -> BlobPart:
-        """The bytes [start, end) of the blob; ``end`` None, or too far, is the blob's end.
-
-        ``size`` and ``validator`` are what is known of it already. The part begins elsewhere
-        than asked, at 0, where the host refuses ranges, and where ``size`` was not known and
-        ``start`` lies behind it. Raises ``Refused``; ``BlobChanged``; ``BlobHostFailed`` or
-        another ``UpstreamFailure`` where trying again may help; what ``authorize`` raises.
-        """
+        """See ``IRemoteBlob``. Raises what ``authorize`` raises, too."""
         wish = _Wish(start, end, size, validator)
         reply = await self._get(wish.range, validator)
         if reply.status == 416:

@@ -39,7 +39,7 @@ def test_every_setting_explains_itself(setting: Setting) -> None:
 def test_only_text_that_stands_for_nothing_is_parsed_to_nothing(setting: Setting) -> None:
     """A default that is set has a value; one that is not has none."""
     value = setting.parse(setting.default)
-    assert (value in (None, ())) == (setting.default in ("", [], "auto"))
+    assert (value in (None, (), {})) == (setting.default in ("", [], {}, "auto"))
 
 
 def test_spellings_are_unique() -> None:

@@ -14,7 +14,7 @@ from hubmirror.fetching.failures import StoreLost
 from hubmirror.fetching.overflow import Overflow
 from hubmirror.fetching.plan import Span
 from hubmirror.fetching.readers import Reader
-from hubmirror.upstream.blobs import RemoteBlob
+from hubmirror.upstream.blobs import IRemoteBlob
 from tests.upstream.remote import error_of
 
 
@@ -33,7 +33,7 @@ class Source:
     def hurry(self) -> None:
         self.hurried += 1
 
-    def past_the_store(self, remote: RemoteBlob, span: Span) -> Overflow:
+    def past_the_store(self, remote: IRemoteBlob, span: Span) -> Overflow:
         raise OSError("no file in memory")
 
     def leave(self, reader: Reader) -> None:

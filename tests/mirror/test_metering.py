@@ -168,7 +168,7 @@ def test_blobs_that_are_fetched_ahead_count_no_pull() -> None:
     hub.get(IMAGE, PUBLIC, ACCEPT)
     assert any("/blobs/" in line for line in hub.asked())
     assert len(hub.edge.quota.pulls.latest()) == 1
-    hub.edge.mirror.prefetch.close()
+    hub.edge.policy.default.mirrored.prefetch.close()
 
 
 def test_the_last_pulls_are_for_whom_they_are_reserved() -> None:

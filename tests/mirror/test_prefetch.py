@@ -49,4 +49,4 @@ def test_nobody_fetches_for_a_client_that_does_not_come_back() -> None:
     hub = hub_with(prefetch="on")
     hub.get(IMAGE, hub.token("alice", REPOSITORY), ACCEPT)
     hub.edge.clock.advance(30)
-    hub.edge.mirror.prefetch.close()
+    hub.edge.policy.default.mirrored.prefetch.close()

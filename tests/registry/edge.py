@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
+from attrs import evolve
 from treq.testing import RequestTraversalAgent
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, succeed
@@ -19,10 +20,11 @@ from twisted.python.failure import Failure
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
+from hubmirror import config as configuration
 from hubmirror.cache.memory import Memory, RememberingBlobs, RememberingIndex
-from hubmirror.config import load
+from hubmirror.config import Config, load
 from hubmirror.fetching.fetch import FetchLimits
-from hubmirror.policy import compose_policy
+from hubmirror.policy import Connected, compose_policy
 from hubmirror.quota.books import MemoryBooks
 from hubmirror.quota.history import MemoryHistory
 from hubmirror.quota.ledger import MemoryLedger
@@ -30,9 +32,9 @@ from hubmirror.quota.quota import Quota
 from hubmirror.quota.rules import Rules
 from hubmirror.registry.api import Api, Token
 from hubmirror.registry.channel import Limits
-from hubmirror.registry.paths import PathGrammar
 from hubmirror.registry.root import Root
 from hubmirror.registry.site import Frontage, MirrorSite
+from hubmirror.sites import registries_of
 from hubmirror.storage import Pools, Room, Storage
 from hubmirror.transport.bodies import Bodies
 from hubmirror.upstream.client import TimeLimits, UpstreamClient, http_client
@@ -123,9 +125,10 @@ class InlineClock(Clock):
 class Edge:
     """The whole mirror over an in-memory upstream and a clock; what it keeps is on the disk.
 
-    ``settings`` are the configuration's, ``rules`` the quota's in the place of ``quota``. Only
-    threads are missing: their work is done at once. ``is_quick``: whether the channel may answer
-    by itself; ``remembers``: whether what was read from the disk is kept in memory.
+    Its default registry is called docker.io, ``upstreams`` are others, and one Resource answers
+    for all. ``settings`` are the configuration's, ``rules`` the quota's in the place of ``quota``.
+    Only threads are missing: their work is done at once. ``is_quick``: whether the channel may
+    answer by itself; ``remembers``: whether what was read from the disk is kept in memory.
     """
 
     def __init__(
@@ -141,6 +144,8 @@ class Edge:
         folder: Path | None = None,
         is_quick: bool = True,
         remembers: bool = False,
+        upstreams: tuple[configuration.Upstream, ...] = (),
+        allow_upstreams: tuple[str, ...] = (),
         **settings: str,
     ) -> None:
         self.clock = InlineClock()
@@ -155,6 +160,8 @@ class Edge:
             **settings,
         }
         config = load(flags, {}).config
+        default = configuration.Upstream("docker.io", config.upstream, is_default=True)
+        config = evolve(config, upstreams=(default, *upstreams), allow_upstreams=allow_upstreams)
         self.quota = Quota(
             rules or Rules(per_day=quota),
             MemoryLedger(),
@@ -170,19 +177,23 @@ class Edge:
             0,
             tally=self.quota.tally,
         )
-        registry = RemoteRegistry(client, config.upstream)
         self.storage = _storage(self.clock, data, self.now)
         if remembers:
             _remember(self.storage)
-        policy = compose_policy(
-            self.clock, self.now, config, self.quota, self.storage, client, registry
+
+        def connect(towards: Config) -> Connected:
+            registry = RemoteRegistry(client, towards.upstream)
+            return Connected(client, registry, lambda: succeed(None))
+
+        self.policy = policy = compose_policy(
+            self.clock, self.now, config, self.quota, self.storage, connect
         )
         self.mirror = policy.mirror
-        grammar = PathGrammar("docker.io", library_prefix)
+        registries = registries_of(config)
         bodies = Bodies(lambda fd, size, offset: succeed(os.pread(fd, size, offset)))
         children = {
-            b"v2": Api(policy.mirror, bodies, grammar),
-            b"token": Token(policy.mirror, bodies),
+            b"v2": Api(policy.mirror, bodies, registries),
+            b"token": Token(policy.mirror, bodies, registries),
             **(pages or {}),
         }
         root = Root(children)

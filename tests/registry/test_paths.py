@@ -18,11 +18,12 @@ from hubmirror.question import (
     ReferrersRequest,
     TagsRequest,
 )
+from hubmirror.registries import Registries
 from hubmirror.registry.paths import PathGrammar
 
 HEX = "0123456789abcdef" * 4
-HUB = PathGrammar("docker.io", library_prefix=True)
-OWN = PathGrammar("registry.example", library_prefix=False)
+HUB = PathGrammar(Registries("docker.io", prefixed=frozenset({"docker.io"})))
+OWN = PathGrammar(Registries("registry.example"))
 BUSYBOX = Repository("docker.io", "library/busybox")
 
 

@@ -1,4 +1,4 @@
-"""What each client's configuration holds."""
+"""What each client's configuration holds, as it is shown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from hubmirror.monitor.setup import ClientSetup, client_setups
+from hubmirror.clients.catalogue import CLIENTS, ClientSetup, client_setups
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -76,3 +76,21 @@ def test_buildkit_is_told_of_plain_http(url: str, is_insecure: bool) -> None:
 
     assert registries["docker.io"] == {"mirrors": [host]}
     assert registries.get(host, {}).get("http", False) is is_insecure
+
+
+def test_several_registries() -> None:
+    """A file for each where a client wants that; docker has none for others."""
+    registries = ("ghcr.io", "docker.io")
+
+    files = {one.key: one.file for one in client_setups(SECURE, registries)}
+
+    assert files["containerd"] == "/etc/containerd/certs.d/docker.io/hosts.toml"
+    assert files["containerd-1"] == "/etc/containerd/certs.d/ghcr.io/hosts.toml"
+    assert "docker" not in {one.key for one in client_setups(SECURE, ("ghcr.io",))}
+
+
+def test_each_client_has_a_word_of_its_own() -> None:
+    """By which the command and the page know it."""
+    assert [key for key, client in CLIENTS.items() if client.key != key] == []
+    shown = [one.key for one in client_setups(SECURE)]
+    assert shown == ["docker", "containerd", "podman", "k3s", "buildkit"]

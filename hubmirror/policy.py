@@ -218,9 +218,7 @@ def _compose(
     prefetch = Prefetch(index, blobs.bring, patience, clock, is_on=config.prefetch)
     manifests = Manifests(index, storage.blobs, rights, storage.arrivals, now, prefetch.begin)
     keeps_deleted = config.when_deleted == "keep"
-    times = TagTimes(
-        config.tag_ttl, config.stale_while_revalidate, config.stale_for, keeps_deleted
-    )
+    times = TagTimes(config.tag_ttl, config.stale_while_revalidate, config.stale_for, keeps_deleted)
     tokens = TokenProxy(client, registry, holders, name, library_prefix=config.uses_library_prefix)
     doorway = Doorway(
         tokens,

@@ -19,7 +19,7 @@ from twisted.python.components import Componentized
 
 from hubmirror.config import Config, ConfigError
 from hubmirror.errors import HubmirrorError
-from hubmirror.logs import make_observer
+from hubmirror.logs import is_journal, make_observer
 from hubmirror.notifying import Notifier
 from hubmirror.options import Options
 from hubmirror.processes import Place
@@ -48,7 +48,9 @@ class MirrorService(Service):
         if isinstance(parent, Componentized):
             config = self._config
             later = partial(self._reactor.callLater, LOG_PAUSE)
-            writer = make_observer(config.log_format, config.log_level, sys.stdout, later)
+            is_for_journal = config.log_format == "text" and is_journal(os.environ, sys.stdout)
+            log_format = "journal" if is_for_journal else config.log_format
+            writer = make_observer(log_format, config.log_level, sys.stdout, later)
             self._reactor.addSystemEventTrigger("after", "shutdown", writer.flush)
             parent.setComponent(ILogObserver, writer)
         super().setServiceParent(parent)

@@ -240,7 +240,7 @@ class Daemon(MirrorService):
             self._log.info("{line}", line=line)
         for url in self._watched:
             self._log.info("watched at {url}", url=url)
-        for line in warnings(urls):
+        for line in warnings(urls, is_open=config.is_open_to_all):
             self._log.warn("{line}", line=line)
         if self._https is not None:
             for line in self._https.warnings():

@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--seconds",
-        type=float,
+        type=_seconds,
         default=10.0,
         metavar="N",
         help="how long each request may take (default: 10)",
@@ -109,6 +109,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_common_options(parser)
     return parser
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)  # argparse tells of what is no number
+    if not 0 < seconds < 3600:
+        raise argparse.ArgumentTypeError("it must be more than 0, and less than an hour")
+    return seconds
 
 
 def _run(plan: _Plan, seconds: float, found: list[Finding], reactor: Any) -> Deferred[None]:

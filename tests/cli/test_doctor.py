@@ -65,10 +65,15 @@ def test_a_ca_that_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--host", "https://hub.example"], ["--from-client", "--host", "hub.example"]]
+    "arguments",
+    [
+        ["--host", "https://hub.example"],
+        ["--from-client", "--host", "hub.example"],
+        *(["--seconds", seconds] for seconds in ("0", "-1", "nan", "soon")),
+    ],
 )
 def test_arguments_that_make_no_sense(arguments: list[str]) -> None:
-    """The mirror itself knows its upstream; a host is a URL."""
+    """The mirror itself knows its upstream; a host is a URL; time is not negative."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
 

@@ -12,7 +12,7 @@ PROGRAMS := curl=curl openssl=openssl docker-registry=docker-registry \
     dockerd=docker.io docker=docker.io containerd=containerd ctr=containerd runc=runc \
     podman=podman skopeo=skopeo nginx=nginx wrk=wrk tinyproxy=tinyproxy-bin \
     chromium=chromium chromedriver=chromium-driver prometheus=prometheus promtool=prometheus \
-    faketime=faketime
+    faketime=faketime pebble=pebble pebble-challtestsrv=pebble
 
 # What the packages are tried with.
 PACKAGE_PROGRAMS := debootstrap=debootstrap lintian=lintian systemd-analyze=systemd

@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 
 from hubmirror.accounting import Accounting
+from hubmirror.certification import Certification
 from hubmirror.config import Config
 from hubmirror.control.channel import ControlSite
 from hubmirror.control.socket import ControlSocketError, listen
@@ -89,7 +90,8 @@ class Daemon(MirrorService):
     """Holds what outlives a reload: the sockets, the data folder, the count, what is kept.
 
     ``store`` makes the last of these; ``compose`` makes all else that a configuration decides
-    about: at the start, and again on each SIGHUP.
+    about: at the start, and again on each SIGHUP. ``certification`` gets the certificate, where
+    that comes from elsewhere.
     """
 
     name = "hubmirror"
@@ -101,8 +103,10 @@ class Daemon(MirrorService):
         reactor: Any,
         store: Callable[[Config], Storage],
         compose: Callable[[Config, Quota, Storage, Vitals], Composed],
+        certification: Certification | None = None,
     ) -> None:
         super().__init__(options, reactor)
+        self._certification = certification
         self._store = store
         self._compose = compose
         self._https: Https | None = None
@@ -192,9 +196,14 @@ class Daemon(MirrorService):
         self._scrubbing.addErrback(lambda failure: failure.trap(CancelledError) and None)
         if self._https is not None:
             self._repeat(CERTIFICATE_CHECK, self._https.check)
+        self._certify()
         self._composed.probe().addCallbacks(self._upstream_answers, self._upstream_fails)
         self._composed.log_in().addErrback(self._login_fails)
         self._repeat(PROBE, self._probe_if_due)
+
+    def _certify(self) -> None:
+        if self._https is not None and self._certification is not None:
+            self._certification.serve(self._config, self._https.check)
 
     def _greet(self) -> None:
         urls = self._urls
@@ -275,9 +284,12 @@ class Daemon(MirrorService):
         self._sites.serve(composed.served)
         self._control.resource = composed.control
         composed.warming.start()
+        self._certify()
         self._log.info("the configuration has been read again and is in force")
 
     async def _close(self) -> None:
+        if self._certification is not None:
+            self._certification.stop()
         await self._listeners.stop()
         if self._control_port is not None:
             await self._control_port.stopListening()

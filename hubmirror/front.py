@@ -11,6 +11,7 @@ from typing import Any, Final
 from attrs import frozen
 from twisted.internet.threads import deferToThreadPool
 
+from hubmirror.admission import compose_gate
 from hubmirror.cache.blobs import FileBlobStore
 from hubmirror.cache.files import Files
 from hubmirror.cache.index import SQLiteIndex
@@ -38,7 +39,7 @@ from hubmirror.quota.leased import LeasedQuota
 from hubmirror.registry.at_hand import ApiAtHand
 from hubmirror.registry.relay import Relay, RelayResource
 from hubmirror.registry.root import Root
-from hubmirror.sites import Served, frontage_of, limits_of, registries_of
+from hubmirror.sites import Served, frontage_of, limits_of, names_of
 from hubmirror.storage import Pools
 from hubmirror.tokens.grants import Grants
 from hubmirror.tokens.holders import MarkedHolders
@@ -101,10 +102,11 @@ def compose_front(
     mirrored = partial(_mirrored, reactor, now, shelves)
     # Each is light, and looks at the same shelves: those that nobody asks for any more go.
     registry = lru_cache(KEPT)(lambda name: mirrored(config.towards(config.called(name))))
-    mirror = Mirror(quota, MarkedHolders(Marks(board), NotAtHand), registry)
+    access = compose_gate(config, names_of(config), now, reactor.seconds, NotAtHand)
+    mirror = Mirror(quota, MarkedHolders(Marks(board), NotAtHand), registry, access)
     bodies = Bodies(lambda *what: deferToThreadPool(reactor, shelves.pools.disk, os.pread, *what))
     took = Latency(seat.counts[WIDTH : WIDTH + WORDS]).observe
-    api = ApiAtHand(mirror, bodies, registries_of(config), took, relay)
+    api = ApiAtHand(mirror, bodies, config.registries, took, relay)
     elsewhere = RelayResource(relay)
     root = Root({b"v2": api}, otherwise=elsewhere)
     return Served(root, Root({}, otherwise=elsewhere), limits_of(config), frontage_of(config))
@@ -114,7 +116,7 @@ def _mirrored(
     reactor: Any, now: Callable[[], float], shelves: Shelves, config: Config
 ) -> MirroredRegistry:
     """As ``compose_policy``'s, of what answers at once; rights are the same code."""
-    elsewhere, is_account = Elsewhere(), config.auth == "mirror"
+    elsewhere, is_account = Elsewhere(), config.pulls_as_itself
     index = ForgivingIndex(shelves.index)
     arrivals = Arrivals(index, now)
     rights = Rights(

@@ -18,7 +18,10 @@ def config(**changes: object) -> Config:
 def test_every_setting_is_a_field() -> None:
     """The table and the class name the same settings, in one order."""
     names = [attribute.name for attribute in fields(Config)]
-    secrets = ("egress_login", "upstream_login", "webhook_url", "monitor_secret")
+    secrets = (
+        *("egress_login", "upstream_login", "webhook_url", "monitor_secret"),
+        "acme_eab_key",
+    )
     assert sorted(names) == sorted([*(setting.name for setting in SETTINGS), *secrets])
 
 

@@ -80,6 +80,21 @@ def test_arguments_that_make_no_sense(arguments: list[str]) -> None:
     assert ended.value.code == 2
 
 
+def test_a_login_is_a_file_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What others may read is refused; nothing of it is told."""
+    login = tmp_path / "login"
+    login.write_text("alice:wonderland")
+    login.chmod(0o644)
+
+    with pytest.raises(SystemExit) as ended:
+        main(["--from-client", "--host", "https://hub.example", "--login", str(login)])
+
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert "chmod 600" in told
+    assert "wonderland" not in told
+
+
 def test_an_image_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A sentence, and nothing is looked at."""
     asked = ["--from-client", "--host", "https://hub.example", "--image", "NOT AN IMAGE"]

@@ -52,11 +52,11 @@ def mirror_of(config: Config) -> MirrorAddress:
 
     Raises ``SetupError`` where that can't be told from a configuration.
     """
-    is_own_ca = bool(config.https) and config.certificate is None
+    is_own_ca = bool(config.https) and config.certificate is None and not config.acme
     url = config.public_url or _url(config)
     is_trusted = not is_own_ca or url.startswith("http:")
     ca = None if is_trusted else _own_ca(config)
-    return MirrorAddress(url, config.registry_names, ca, default=config.registry_names[0])
+    return MirrorAddress(url, config.client_registries, ca, default=config.client_registries[0])
 
 
 def _url(config: Config) -> str:
@@ -65,6 +65,8 @@ def _url(config: Config) -> str:
             if not address.port:
                 break
             host = _LOOPBACK.get(address.host, address.host)
+            if scheme == "https" and config.acme:  # the names that its certificate is for
+                host = config.acme[0]
             return f"{scheme}://{ListenAddress(host, address.port)}"
     raise SetupError("the configuration does not tell where the mirror is: say it with --host")
 

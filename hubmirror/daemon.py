@@ -5,34 +5,39 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
 from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 
 from hubmirror.accounting import Accounting
-from hubmirror.config import Config
+from hubmirror.activation import HandedOver
+from hubmirror.certification import Certification
+from hubmirror.config import Config, ListenAddress
 from hubmirror.control.channel import ControlSite
 from hubmirror.control.socket import ControlSocketError, listen
 from hubmirror.datafolder import DataFolder
 from hubmirror.errors import HubmirrorError, RegistryError
 from hubmirror.greeting import greeting, warnings
 from hubmirror.https import Https
-from hubmirror.listeners import Listeners
+from hubmirror.listeners import Listeners, url_of
 from hubmirror.mirror.warming import Warming
 from hubmirror.monitor.latency import Latency
 from hubmirror.monitor.metrics import Vitals
+from hubmirror.notifying import Notifier
 from hubmirror.options import Options, version
 from hubmirror.quota.quota import Quota
 from hubmirror.service import MirrorService
 from hubmirror.sites import Served, Sites, limits_of
 from hubmirror.storage import Storage
+from hubmirror.transport.tls import Secure
 
 __all__ = ["Composed", "Daemon"]
 
@@ -89,7 +94,8 @@ class Daemon(MirrorService):
     """Holds what outlives a reload: the sockets, the data folder, the count, what is kept.
 
     ``store`` makes the last of these; ``compose`` makes all else that a configuration decides
-    about: at the start, and again on each SIGHUP.
+    about: at the start, and again on each SIGHUP. ``certification`` gets the certificate, where
+    that comes from elsewhere.
     """
 
     name = "hubmirror"
@@ -101,8 +107,13 @@ class Daemon(MirrorService):
         reactor: Any,
         store: Callable[[Config], Storage],
         compose: Callable[[Config, Quota, Storage, Vitals], Composed],
+        certification: Certification | None = None,
+        handed_over: HandedOver | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
-        super().__init__(options, reactor)
+        super().__init__(options, reactor, notifier)
+        self._certification = certification
+        self._handed_over = handed_over or HandedOver()
         self._store = store
         self._compose = compose
         self._https: Https | None = None
@@ -149,12 +160,26 @@ class Daemon(MirrorService):
         return Sites(self._reactor, served)
 
     def _listen(self, config: Config) -> None:
-        self._urls = self._listeners.listen("http", config.http, self._sites.clients)
+        self._urls = self._listen_for("http", config.http, self._sites.clients)
         if self._https is not None:
-            self._urls += self._listeners.listen(
-                "https", config.https, self._sites.clients, self._https.secure
-            )
-        self._watched = self._listeners.listen("http", config.monitor, self._sites.watchers)
+            secure = self._https.secure
+            self._urls += self._listen_for("https", config.https, self._sites.clients, secure)
+        self._watched = self._listen_for("monitor", config.monitor, self._sites.watchers)
+
+    def _listen_for(
+        self,
+        name: str,
+        addresses: Iterable[ListenAddress],
+        site: IProtocolFactory,
+        secure: Secure | None = None,
+    ) -> list[str]:
+        """Listen as the setting ``name`` says, or where somebody does so for it; the URLs."""
+        scheme = "http" if secure is None else "https"
+        given = self._handed_over.sockets(name)
+        if not given:
+            return self._listeners.listen(scheme, addresses, site, secure)
+        self._listeners.adopt(given, site, secure)
+        return [url_of(scheme, one) for one in given]
 
     def _is_ready(self) -> None:
         """Requests are served from now on."""
@@ -182,6 +207,7 @@ class Daemon(MirrorService):
         self._composed.warming.start()
         self._listen_for_reloads()
         self._is_ready()
+        self._serves(self._urls)
         self._accounting.start()
         self._repeat(INDEX_FLUSH, self._flush_index)
         self._repeat(MAKE_ROOM, lambda: Deferred.fromCoroutine(self._storage.make_room()))
@@ -192,9 +218,14 @@ class Daemon(MirrorService):
         self._scrubbing.addErrback(lambda failure: failure.trap(CancelledError) and None)
         if self._https is not None:
             self._repeat(CERTIFICATE_CHECK, self._https.check)
+        self._certify()
         self._composed.probe().addCallbacks(self._upstream_answers, self._upstream_fails)
         self._composed.log_in().addErrback(self._login_fails)
         self._repeat(PROBE, self._probe_if_due)
+
+    def _certify(self) -> None:
+        if self._https is not None and self._certification is not None:
+            self._certification.serve(self._config, self._https.check)
 
     def _greet(self) -> None:
         urls = self._urls
@@ -275,9 +306,12 @@ class Daemon(MirrorService):
         self._sites.serve(composed.served)
         self._control.resource = composed.control
         composed.warming.start()
+        self._certify()
         self._log.info("the configuration has been read again and is in force")
 
     async def _close(self) -> None:
+        if self._certification is not None:
+            self._certification.stop()
         await self._listeners.stop()
         if self._control_port is not None:
             await self._control_port.stopListening()

@@ -40,7 +40,7 @@ from hubmirror.quota.leased import LeasedQuota
 from hubmirror.registry.at_hand import ApiAtHand
 from hubmirror.registry.relay import Relay, RelayResource
 from hubmirror.registry.root import Root
-from hubmirror.sites import Served, frontage_of, limits_of, names_of, registries_of
+from hubmirror.sites import Served, frontage_of, limits_of, names_of
 from hubmirror.storage import Pools
 from hubmirror.tokens.grants import Grants
 from hubmirror.tokens.holders import MarkedHolders
@@ -111,7 +111,7 @@ def compose_front(
     mirror = Mirror(quota, holders, registry, access, reviewing)
     bodies = Bodies(lambda *what: deferToThreadPool(reactor, shelves.pools.disk, os.pread, *what))
     took = Latency(seat.counts[WIDTH : WIDTH + WORDS]).observe
-    api = ApiAtHand(mirror, bodies, registries_of(config), took, relay)
+    api = ApiAtHand(mirror, bodies, config.registries, took, relay)
     elsewhere = RelayResource(relay)
     root = Root({b"v2": api}, otherwise=elsewhere)
     return Served(root, Root({}, otherwise=elsewhere), limits_of(config), frontage_of(config))

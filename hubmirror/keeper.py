@@ -10,6 +10,7 @@ from typing import Any, Final
 from attrs import evolve
 
 from hubmirror.accounting import Accounting
+from hubmirror.certification import Certification
 from hubmirror.config import Config
 from hubmirror.coordination.board import Board
 from hubmirror.coordination.connections import BoardConnections
@@ -46,8 +47,9 @@ class Keeper(Daemon):
         compose: Callable[[Config, Quota, Storage, Vitals], Composed],
         place: Place,
         board: Board,
+        certification: Certification | None = None,
     ) -> None:
-        super().__init__(options, reactor, store, compose)
+        super().__init__(options, reactor, store, compose, certification)
         self._place = place
         self._board = board
         seats = [seat.counts[WIDTH:] for seat in board.seats]

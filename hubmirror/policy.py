@@ -30,6 +30,7 @@ from hubmirror.mirror.patience import Patience
 from hubmirror.mirror.prefetch import Prefetch
 from hubmirror.mirror.reviewing import Platforms, Reviewing
 from hubmirror.mirror.rights import Rights
+from hubmirror.mirror.search import Searches
 from hubmirror.mirror.standing_in import BlobWithStandIns, OriginWithStandIns
 from hubmirror.mirror.tags import Tags, TagTimes
 from hubmirror.naming import Repository, Scope
@@ -100,6 +101,7 @@ class Policy:
         access: IAccess,
         reviewing: Reviewing | None,
     ) -> None:
+        self._registries = config.registries
         self._issuer = issuer
         self._make = make
         self._named = {one.name: make(one.name) for one in (config.default, *config.upstreams)}
@@ -126,6 +128,9 @@ class Policy:
 
     def _mirrored(self, name: str) -> MirroredRegistry:
         registry = self._named.get(name) or self._allowed.get(name)
+        own = name if registry is not None else self._registries.find(name)
+        if own != name:
+            return self._mirrored(own)
         if registry is None:
             registry = self._allowed[name] = self._make(name)
             if len(self._allowed) > MOST_ALLOWED:
@@ -256,6 +261,7 @@ def _compose(
         Listings(index, rights, flights, patience, now, times),
         Negatives(config.negative_ttl, now),
         prefetch,
+        Searches(client, config.search_url, flights, patience, now),
         keeps=config.cache,
         is_account=is_account,
         is_metered=is_metered,

@@ -35,6 +35,7 @@ __all__ = [
     "Question",
     "ReferrersRequest",
     "Refusal",
+    "SearchRequest",
     "Subject",
     "TagsRequest",
     "TokenRequest",
@@ -192,6 +193,14 @@ class TokenRequest:
 
 
 @frozen
+class SearchRequest:
+    """``/v1/search``: up to ``count`` repositories that ``term`` finds."""
+
+    term: str
+    count: int
+
+
+@frozen
 class Refusal:
     """A request that the edge could not accept: it counts as the others do, then fails."""
 
@@ -207,6 +216,7 @@ Subject = (
     | ReferrersRequest
     | CatalogRequest
     | TokenRequest
+    | SearchRequest
     | Refusal
 )
 

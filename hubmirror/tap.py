@@ -12,9 +12,12 @@ from twisted.application.service import IService
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 
+from hubmirror.activation import HandedOver
 from hubmirror.admission import PasswordThreads, compose_admission
 from hubmirror.cache.image_names import ImageNames
 from hubmirror.cache.threads import Threads
+from hubmirror.certificates.acme_challenges import Challenges
+from hubmirror.certification import Certification
 from hubmirror.config import Config
 from hubmirror.control.operations import Operations
 from hubmirror.control.site import make_root
@@ -29,6 +32,7 @@ from hubmirror.mirror.pulling import Puller
 from hubmirror.mirror.warming import Warming
 from hubmirror.monitor.metrics import Vitals
 from hubmirror.monitoring import compose_monitor
+from hubmirror.notifying import Notifier
 from hubmirror.options import Options
 from hubmirror.policy import Connected, Registry, compose_policy
 from hubmirror.processes import BOARD, WORKER, Place
@@ -36,8 +40,11 @@ from hubmirror.question import Client, Ping, Question
 from hubmirror.quota.quota import Quota
 from hubmirror.quota.tally import Tally
 from hubmirror.registry.api import Api, Token
+from hubmirror.registry.image import Image
 from hubmirror.registry.root import Root
-from hubmirror.sites import Served, frontage_of, limits_of, names_of, registries_of
+from hubmirror.registry.search import Search
+from hubmirror.registry.well_known import WELL_KNOWN, WellKnown
+from hubmirror.sites import Served, frontage_of, limits_of, names_of
 from hubmirror.storage import Pools, Room, Storage
 from hubmirror.supervisor import Supervisor, spawn
 from hubmirror.transport.bodies import Bodies
@@ -66,10 +73,8 @@ def _process(options: Options, reactor: Any, place: Place | None) -> IService:
     """One that is all of the mirror, or the part of it that its ``place`` tells."""
     config = options.loaded.config
     service: IService
-    if place is None and config.workers == 1:
-        service = Daemon(options, reactor, partial(store, reactor), partial(compose, reactor))
-    elif place is None:
-        service = Supervisor(options, reactor, partial(spawn, reactor, options))
+    if place is None:
+        service = _first(options, reactor)
     elif place.role == WORKER:
         service = Worker(options, reactor, place, Board(config.data / BOARD))
     else:
@@ -77,17 +82,36 @@ def _process(options: Options, reactor: Any, place: Place | None) -> IService:
     return service
 
 
+def _first(options: Options, reactor: Any) -> IService:
+    """The process that somebody has started, systemd perhaps."""
+    given = HandedOver.taken(os.environ, os.getpid())
+    notifier = Notifier.told(os.environ, os.getpid())
+    if options.loaded.config.workers > 1:
+        return Supervisor(options, reactor, partial(spawn, reactor, options), given, notifier)
+    challenges = Challenges()
+    return Daemon(
+        options,
+        reactor,
+        partial(store, reactor),
+        partial(compose, reactor, challenges=challenges),
+        Certification(reactor, challenges),
+        given,
+        notifier,
+    )
+
+
 def _keeper(options: Options, reactor: Any, place: Place, board: Board) -> Keeper:
-    versions, marks = BoardVersions(board), Marks(board)
+    versions, marks, challenges = BoardVersions(board), Marks(board), Challenges()
     versions.all_changed()
     marks.clear()
     return Keeper(
         options,
         reactor,
         partial(store, reactor, versions=versions),
-        partial(compose, reactor, marks=marks),
+        partial(compose, reactor, marks=marks, challenges=challenges),
         place,
         board,
+        Certification(reactor, challenges),
     )
 
 
@@ -114,10 +138,11 @@ def compose(
     storage: Storage,
     vitals: Vitals,
     marks: Marks | None = None,
+    challenges: Challenges | None = None,
 ) -> Composed:
     """All that ``config`` decides about, from the upstream's connections up to the resources.
 
-    ``marks`` tell others which tokens have a user.
+    ``marks`` tell others which tokens have a user; ``challenges`` are those of an ACME server.
     """
     breaker = Breaker(reactor)
     connect = partial(_connect, reactor, breaker, quota.tally)
@@ -126,22 +151,26 @@ def compose(
     policy = compose_policy(reactor, time.time, config, quota, storage, connect, marks, admission)
     disk = storage.pools.disk
     bodies = Bodies(lambda *what: deferToThreadPool(reactor, disk, os.pread, *what))
-    registries = registries_of(config)
+    registries = config.registries
     frontage = frontage_of(config)
     own = policy.default.own
     login = own.status if config.pulls_as_itself else None
     monitor = compose_monitor(
         reactor, time.time, config, quota, storage, breaker, login, frontage, vitals
     )
+    names = ImageNames(registries.default, registries.default in registries.prefixed)
+    observe = vitals.latency.observe
     api = {
-        b"token": Token(policy.mirror, bodies, registries, vitals.latency.observe),
-        b"v2": Api(policy.mirror, bodies, registries, vitals.latency.observe),
+        b"image": Image(policy.mirror, bodies, registries, names),
+        b"token": Token(policy.mirror, bodies, registries, observe),
+        b"v1": Search(policy.mirror, bodies, registries),
+        b"v2": Api(policy.mirror, bodies, registries, observe),
+        WELL_KNOWN: WellKnown((challenges or Challenges()).answer),
         **monitor.health,
     }
     watched = {**monitor.pages, **monitor.health}
     resource = {**api, b"": monitor.setup} if config.monitor else {**api, **watched}
 
-    names = ImageNames(registries.default, registries.default in registries.prefixed)
     puller = Puller(policy.mirror.answer, bodies, policy.credential)
     images = [names.parse(text) for text in config.warm_images]
     warming = Warming(puller, images, config.warm_platforms, config.warm_period, reactor)
@@ -182,7 +211,7 @@ def compose(
 
 def _connect(reactor: Any, breaker: Breaker, tally: Tally, config: Config) -> Connected:
     """The way to the ``upstream`` of ``config``."""
-    guard = AddressGuard(config.allow_private, [urlsplit(config.upstream).hostname or ""])
+    guard = AddressGuard(config.allow_private, _hosts(config))
     pool = make_pool(reactor)
     try:
         agent = make_agent(
@@ -203,6 +232,12 @@ def _connect(reactor: Any, breaker: Breaker, tally: Tally, config: Config) -> Co
     )
     registry = RemoteRegistry(client, config.upstream)
     return Connected(client, registry, pool.closeCachedConnections)
+
+
+def _hosts(config: Config) -> list[str]:
+    """Those that the operator has named, wherever they are."""
+    urls = filter(None, (config.upstream, config.search_upstream))
+    return [urlsplit(url).hostname or "" for url in urls]
 
 
 def _egress(config: Config) -> Egress | None:

@@ -30,7 +30,7 @@ __all__ = ["Worker"]
 
 #: Between two reports, and between two looks at the certificate's files, in seconds.
 REPORT: Final = 1.0
-CERTIFICATE_CHECK: Final = 10.0
+CERTIFICATE_CHECK: Final = 2.0
 
 
 class Worker(MirrorService):

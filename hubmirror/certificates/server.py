@@ -11,6 +11,7 @@ from OpenSSL import SSL
 from hubmirror.certificates.clients import ClientAuthorities
 from hubmirror.certificates.context import server_context
 from hubmirror.certificates.files import KeyPair
+from hubmirror.certificates.peeking import Choose, PeekingConnection
 from hubmirror.certificates.sources import ICertificateSource
 
 __all__ = ["ServerTLS"]
@@ -39,9 +40,16 @@ class ServerTLS:
         """The pair in force."""
         return self._pair
 
-    def secure(self, connected: socket.socket) -> SSL.Connection:
-        """The server's side of TLS on ``connected``, which shakes hands when it is asked to."""
-        connection = SSL.Connection(self._context, connected)
+    def secure(self, connected: socket.socket, choose: Choose | None = None) -> SSL.Connection:
+        """The server's side of TLS on ``connected``, which shakes hands when it is asked to.
+
+        ``choose`` may have another context for what the client says first.
+        """
+        connection = (
+            SSL.Connection(self._context, connected)
+            if choose is None
+            else PeekingConnection(self._context, connected, choose)
+        )
         connection.set_accept_state()
         return connection
 

@@ -29,6 +29,7 @@ from hubmirror.registry.deadlines import Queue
 from hubmirror.registry.message import Exchange, Message
 from hubmirror.registry.parsing import RequestParser
 from hubmirror.registry.quick import Response
+from hubmirror.registry.redirecting import REDIRECT, redirection
 from hubmirror.registry.request import MirrorRequest
 from hubmirror.registry.responses import raw_response
 from hubmirror.registry.sending import send_now
@@ -316,6 +317,11 @@ class MirrorChannel(Protocol):
             message, frontage.trusted_proxies, frontage.public_url, frontage.registry_hosts
         )
         exchange = Exchange(message, client, self.site.reactor.seconds())
+        if frontage.redirect is not None:
+            location = frontage.redirect.location(message, self.caller, frontage.trusted_proxies)
+            if location is not None:
+                self._send_away(exchange, location)
+                return
         quick, api = self.site.quick, self.site.api
         is_refusable = api is not None and self.is_refusable
         if is_refusable and self.site.shedding.refuses(message.target):
@@ -330,6 +336,13 @@ class MirrorChannel(Protocol):
         if self._is_last:
             self._request.setHeader("Connection", "close")
         self._request.serve(exchange, begun)
+
+    def _send_away(self, exchange: Exchange, location: str) -> None:
+        """It should have come over TLS."""
+        send_now(self.transport, redirection(location, is_last=self._is_last))
+        line = exchange.line(status=REDIRECT, sent=0, seconds=0.0, upstream=None)
+        self.site.log_request(line)
+        self._go_on()
 
     def _shed(self, exchange: Exchange) -> None:
         """Refuse what there is no time for, before anything is done for it."""

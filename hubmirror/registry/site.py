@@ -26,6 +26,7 @@ from hubmirror.registry.channel import LINGER, Limits, MirrorChannel
 from hubmirror.registry.deadlines import Deadlines
 from hubmirror.registry.forwarded import Network, parse_host
 from hubmirror.registry.quick import QuickWay
+from hubmirror.registry.redirecting import HttpsRedirect
 from hubmirror.registry.request import MirrorRequest
 from hubmirror.registry.responses import COMMON_HEADERS, raw_response
 from hubmirror.registry.root import Root
@@ -38,14 +39,16 @@ __all__ = ["Frontage", "MirrorSite"]
 class Frontage:
     """How this mirror is reached: which peers are proxies, and its names, if it was told.
 
-    ``registry_hosts`` are those that lead to one of its registries. ``certificate_user`` tells
-    whose the certificate is that a client shows, where they are asked for one.
+    ``registry_hosts`` are those that lead to one of its registries. ``redirect`` is where
+    plain HTTP is sent to; None: it is served. ``certificate_user`` tells whose the certificate is
+    that a client shows, where they are asked for one.
     """
 
     trusted_proxies: tuple[Network, ...] = ()
     public_url: str | None = None
     host_names: frozenset[str] = field(default=frozenset({"localhost"}))
     registry_hosts: frozenset[str] = frozenset()
+    redirect: HttpsRedirect | None = None
     certificate_user: Callable[[object], str | None] | None = None
 
     @property

@@ -21,7 +21,8 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert machine.write(FILE, b"a") == ["/etc", "/etc/x"]
     assert machine.write(FILE, b"b") == []
     assert machine.look(FILE) == b"b"
-    assert [path.name for path in (tmp_path / "etc/x").iterdir()] == ["file"]
+    assert machine.names(FILE.parent) == ["file"]
+    assert machine.names(FILE) == machine.names(PurePosixPath("/nowhere")) == []
 
 
 def test_mode_and_owner_stay(tmp_path: Path) -> None:

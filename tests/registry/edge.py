@@ -22,6 +22,7 @@ from twisted.web.server import NOT_DONE_YET
 
 from hubmirror import config as configuration
 from hubmirror.admission import compose_admission
+from hubmirror.cache.image_names import ImageNames
 from hubmirror.cache.memory import Memory, RememberingBlobs, RememberingIndex
 from hubmirror.config import Config, load
 from hubmirror.fetching.fetch import FetchLimits
@@ -33,9 +34,11 @@ from hubmirror.quota.quota import Quota
 from hubmirror.quota.rules import Rules
 from hubmirror.registry.api import Api, Token
 from hubmirror.registry.channel import Limits
+from hubmirror.registry.image import Image
 from hubmirror.registry.root import Root
+from hubmirror.registry.search import Search
 from hubmirror.registry.site import Frontage, MirrorSite
-from hubmirror.sites import names_of, registries_of
+from hubmirror.sites import names_of
 from hubmirror.storage import Pools, Room, Storage
 from hubmirror.transport.bodies import Bodies
 from hubmirror.upstream.client import TimeLimits, UpstreamClient, http_client
@@ -202,10 +205,13 @@ class Edge:
             ),
         )
         self.mirror = policy.mirror
-        registries = registries_of(config)
+        registries = config.registries
+        names = ImageNames(registries.default, library_prefix)
         bodies = Bodies(lambda fd, size, offset: succeed(os.pread(fd, size, offset)))
         children = {
+            b"v1": Search(policy.mirror, bodies, registries),
             b"v2": Api(policy.mirror, bodies, registries),
+            b"image": Image(policy.mirror, bodies, registries, names),
             b"token": Token(policy.mirror, bodies, registries),
             **(pages or {}),
         }

@@ -127,7 +127,8 @@ def test_who_is_removed_is_out(desk: Desk) -> None:
 def test_guessing_is_slowed_down(desk: Desk) -> None:
     """What is refused so spends nothing; who has logged in goes on."""
     token = desk.token(basic("alice"))
-    assert [desk.get("/v2/", basic("alice", "x")).status() for _ in range(6)] == [401] * 6
+    guesses = [basic("alice", str(number)) for number in range(6)]
+    assert [desk.get("/v2/", guess).status() for guess in guesses] == [401] * 6
     used = desk.hub.edge.quota.day().used
     for path in ("/v2/", "/token"):
         wire = desk.get(path, basic("alice", "y"))

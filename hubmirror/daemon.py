@@ -5,35 +5,39 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
 from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 
 from hubmirror.accounting import Accounting
+from hubmirror.activation import HandedOver
 from hubmirror.certification import Certification
-from hubmirror.config import Config
+from hubmirror.config import Config, ListenAddress
 from hubmirror.control.channel import ControlSite
 from hubmirror.control.socket import ControlSocketError, listen
 from hubmirror.datafolder import DataFolder
 from hubmirror.errors import HubmirrorError, RegistryError
 from hubmirror.greeting import greeting, warnings
 from hubmirror.https import Https
-from hubmirror.listeners import Listeners
+from hubmirror.listeners import Listeners, url_of
 from hubmirror.mirror.warming import Warming
 from hubmirror.monitor.latency import Latency
 from hubmirror.monitor.metrics import Vitals
+from hubmirror.notifying import Notifier
 from hubmirror.options import Options, version
 from hubmirror.quota.quota import Quota
 from hubmirror.service import MirrorService
 from hubmirror.sites import Served, Sites, limits_of
 from hubmirror.storage import Storage
+from hubmirror.transport.tls import Secure
 
 __all__ = ["Composed", "Daemon"]
 
@@ -104,9 +108,12 @@ class Daemon(MirrorService):
         store: Callable[[Config], Storage],
         compose: Callable[[Config, Quota, Storage, Vitals], Composed],
         certification: Certification | None = None,
+        handed_over: HandedOver | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
-        super().__init__(options, reactor)
+        super().__init__(options, reactor, notifier)
         self._certification = certification
+        self._handed_over = handed_over or HandedOver()
         self._store = store
         self._compose = compose
         self._https: Https | None = None
@@ -153,12 +160,26 @@ class Daemon(MirrorService):
         return Sites(self._reactor, served)
 
     def _listen(self, config: Config) -> None:
-        self._urls = self._listeners.listen("http", config.http, self._sites.clients)
+        self._urls = self._listen_for("http", config.http, self._sites.clients)
         if self._https is not None:
-            self._urls += self._listeners.listen(
-                "https", config.https, self._sites.clients, self._https.secure
-            )
-        self._watched = self._listeners.listen("http", config.monitor, self._sites.watchers)
+            secure = self._https.secure
+            self._urls += self._listen_for("https", config.https, self._sites.clients, secure)
+        self._watched = self._listen_for("monitor", config.monitor, self._sites.watchers)
+
+    def _listen_for(
+        self,
+        name: str,
+        addresses: Iterable[ListenAddress],
+        site: IProtocolFactory,
+        secure: Secure | None = None,
+    ) -> list[str]:
+        """Listen as the setting ``name`` says, or where somebody does so for it; the URLs."""
+        scheme = "http" if secure is None else "https"
+        given = self._handed_over.sockets(name)
+        if not given:
+            return self._listeners.listen(scheme, addresses, site, secure)
+        self._listeners.adopt(given, site, secure)
+        return [url_of(scheme, one) for one in given]
 
     def _is_ready(self) -> None:
         """Requests are served from now on."""
@@ -186,6 +207,7 @@ class Daemon(MirrorService):
         self._composed.warming.start()
         self._listen_for_reloads()
         self._is_ready()
+        self._serves(self._urls)
         self._accounting.start()
         self._repeat(INDEX_FLUSH, self._flush_index)
         self._repeat(MAKE_ROOM, lambda: Deferred.fromCoroutine(self._storage.make_room()))
@@ -218,7 +240,7 @@ class Daemon(MirrorService):
             self._log.info("{line}", line=line)
         for url in self._watched:
             self._log.info("watched at {url}", url=url)
-        for line in warnings(urls):
+        for line in warnings(urls, is_open=config.is_open_to_all):
             self._log.warn("{line}", line=line)
         if self._https is not None:
             for line in self._https.warnings():

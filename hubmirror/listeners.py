@@ -16,7 +16,7 @@ from hubmirror.errors import HubmirrorError
 from hubmirror.transport.ports import PlainPort, TLSPort
 from hubmirror.transport.tls import Secure
 
-__all__ = ["BACKLOG", "ListenError", "Listeners", "authority", "interfaces"]
+__all__ = ["BACKLOG", "ListenError", "Listeners", "authority", "interfaces", "url_of"]
 
 #: Connections that wait to be accepted; Linux cuts it to net.core.somaxconn.
 BACKLOG = 1024
@@ -111,6 +111,12 @@ class Listeners:
         if secure is None:
             return PlainPort(number, factory, self._reactor, BACKLOG, host)
         return TLSPort(number, factory, secure, self._reactor, BACKLOG, host)
+
+
+def url_of(scheme: str, listening: socket.socket) -> str:
+    """Where a socket listens, as a URL."""
+    host, port = listening.getsockname()[:2]
+    return f"{scheme}://{authority(host, port)}"
 
 
 def interfaces(address: ListenAddress) -> list[str]:

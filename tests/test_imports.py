@@ -60,7 +60,7 @@ ROOMS = (
 )
 
 #: They know of nothing but ``errors``, and only the rooms from ``config`` up know of them.
-SIDE_ROOMS = ("certificates", "datafolder", "greeting", "logs")
+SIDE_ROOMS = ("activation", "certificates", "datafolder", "greeting", "logs", "notifying")
 
 #: Modules without a test file of their own, and why.
 UNTESTED = {

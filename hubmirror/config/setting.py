@@ -37,6 +37,7 @@ VARIABLE_PREFIX = "HUBMIRROR_"
 _DURATION = "more than 0 and at most a day: seconds, or text such as 500ms, 30s, 5m"
 _LIFETIME = "from 0 to 365 days: seconds, or text such as 30s, 5m, 1h, 7d"
 _SIZE = "bytes, or text such as 64MiB, 50GiB (powers of 1024) or 50GB (of 1000)"
+_FILE = "a readable file, or credential:NAME of systemd"
 _LOGIN = "a file that only its owner can read, one line of the form user:password"
 
 
@@ -126,7 +127,7 @@ def word_setting(name: str, words: tuple[str, ...], help_text: str) -> Setting:
 
 def file_setting(name: str, help_text: str) -> Setting:
     """A file that must be readable where it is named."""
-    return Setting(name, optional_path, "", help_text, "a readable file", check=readable_file)
+    return Setting(name, optional_path, "", help_text, _FILE, check=readable_file)
 
 
 def login_setting(name: str, help_text: str) -> Setting:

@@ -233,7 +233,7 @@ class Config:
         return named.get(own) or Upstream(own, f"https://{own}")
 
     @property
-    def registry_names(self) -> tuple[str, ...]:
+    def client_registries(self) -> tuple[str, ...]:
         """What this mirror has, by the names that images have, the default one's first.
 
         Docker Hub's name is the default's where no other is called so.

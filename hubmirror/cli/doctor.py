@@ -31,7 +31,7 @@ from hubmirror.doctor.registry import Target
 from hubmirror.doctor.report import as_json, as_text, exit_status
 from hubmirror.errors import HubmirrorError
 
-__all__ = ["main", "summary"]
+__all__ = ["main", "make_parser", "summary"]
 
 summary = "find out what is wrong with the mirror, or with a client of it, and what to do"
 
@@ -52,7 +52,7 @@ _Plan = Callable[[Checkup], list[Check]]
 
 def main(arguments: Sequence[str]) -> int:
     """Look at all of it and tell; returns 0 if all is right, 1 with warnings, 2 with failures."""
-    parser = _parser()
+    parser = make_parser()
     options = parser.parse_args(arguments)
     if not options.from_client and (options.host or options.ca or options.login):
         parser.error("--host, --ca and --login are for --from-client: the mirror has its own")
@@ -70,7 +70,8 @@ def main(arguments: Sequence[str]) -> int:
     return exit_status(found)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The verb's arguments."""
     parser = argparse.ArgumentParser(
         prog="hubmirror doctor",
         description="Look at all that the mirror depends on: names, time, upstreams, token servers,"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from hubmirror.datafolder import DataFolder
 from hubmirror.errors import HubmirrorError, RegistryError
 from hubmirror.greeting import greeting, warnings
 from hubmirror.https import Https
-from hubmirror.listeners import Listeners
+from hubmirror.listeners import Listeners, Move, Wanted
 from hubmirror.mirror.warming import Warming
 from hubmirror.monitor.latency import Latency
 from hubmirror.monitor.metrics import Vitals
@@ -47,21 +47,6 @@ PROBE: Final = 1.0
 MAKE_ROOM: Final = 30.0
 #: Between two writes of the times at which blobs were asked for, in seconds.
 INDEX_FLUSH: Final = 5.0
-#: What SIGHUP can't change: these live as long as the process.
-FIXED: Final = (
-    "http",
-    "https",
-    "monitor",
-    "workers",
-    "data",
-    "log_format",
-    "log_level",
-    "connections_per_blob",
-    "finish_below",
-    "max_size",
-    "min_free",
-    "memory_cache",
-)
 
 
 @frozen
@@ -153,12 +138,21 @@ class Daemon(MirrorService):
         return Sites(self._reactor, served)
 
     def _listen(self, config: Config) -> None:
-        self._urls = self._listeners.listen("http", config.http, self._sites.clients)
-        if self._https is not None:
-            self._urls += self._listeners.listen(
-                "https", config.https, self._sites.clients, self._https.secure
-            )
-        self._watched = self._listeners.listen("http", config.monitor, self._sites.watchers)
+        with self._move(config, self._https) as move:
+            self._take_urls(move)
+
+    def _move(self, config: Config, https: Https | None) -> Move:
+        """To where ``config`` wants the mirror to listen. Raises ``ListenError``."""
+        clients = self._sites.clients
+        wanted = [Wanted("http", config.http, clients)]
+        if https is not None:
+            wanted.append(Wanted("https", config.https, clients, https.secure))
+        wanted.append(Wanted("http", config.monitor, self._sites.watchers))
+        return self._listeners.move(wanted)
+
+    def _take_urls(self, move: Move) -> None:
+        self._urls = move.urls(self._sites.clients)
+        self._watched = move.urls(self._sites.watchers)
 
     def _is_ready(self) -> None:
         """Requests are served from now on."""
@@ -194,15 +188,22 @@ class Daemon(MirrorService):
             self._reactor, SCRUB_AFTER, lambda: Deferred.fromCoroutine(scrub())
         )
         self._scrubbing.addErrback(lambda failure: failure.trap(CancelledError) and None)
-        if self._https is not None:
-            self._repeat(CERTIFICATE_CHECK, self._https.check)
+        self._repeat(CERTIFICATE_CHECK, self._check_certificate)
         self._certify()
         self._composed.probe().addCallbacks(self._upstream_answers, self._upstream_fails)
         self._composed.log_in().addErrback(self._login_fails)
         self._repeat(PROBE, self._probe_if_due)
 
+    def _check_certificate(self) -> None:
+        if self._https is not None:
+            self._https.check()
+
     def _certify(self) -> None:
-        if self._https is not None and self._certification is not None:
+        if self._certification is None:
+            return
+        if self._https is None:
+            self._certification.stop()
+        else:
             self._certification.serve(self._config, self._https.check)
 
     def _greet(self) -> None:
@@ -218,9 +219,13 @@ class Daemon(MirrorService):
             self._log.info("{line}", line=line)
         for url in self._watched:
             self._log.info("watched at {url}", url=url)
+        self._warn(urls)
+
+    def _warn(self, urls: Sequence[str]) -> None:
+        """What is dangerous about ``urls``, and how those with TLS come to be trusted."""
         for line in warnings(urls):
             self._log.warn("{line}", line=line)
-        if self._https is not None:
+        if self._https is not None and any(url.startswith("https:") for url in urls):
             for line in self._https.warnings():
                 self._log.warn("{line}", line=line)
             for line in self._https.greeting(urls):
@@ -269,23 +274,45 @@ class Daemon(MirrorService):
         self._sites.cut()
 
     def _take_in_force(self, config: Config) -> None:
-        composed = self._composition(config)
-        if self._https is not None:
-            self._https.reload(config)
-        self._put_in_force(config, composed)
+        changed, config = self._without_fixed(config)
+        https = self._https_of(config)
+        with self._move(config, https) as move:
+            composed = self._composition(config)
+            try:
+                if https is not None and https is self._https:
+                    https.reload(config)
+            except BaseException:
+                composed.close()
+                raise
+            # From here on nothing fails; what the old ports still accept is served as is new.
+            self._https = https
+            for name in changed:
+                self._log.warn("{key} has changed: that needs a restart", key=name)
+            self._put_in_force(config, composed)
+        self._take_urls(move)
+        self._warn([url for url in move.fresh if url in self._urls])
+        self._sites.dismiss(move.closed)
+
+    def _https_of(self, config: Config) -> Https | None:
+        """The one that there is, unless ``config`` has other ideas. Raises ``CertificateError``."""
+        if not config.https:
+            return None
+        return Https(config) if self._https is None else self._https
 
     def _put_in_force(self, config: Config, composed: Composed) -> None:
-        for name in FIXED:
-            if getattr(config, name) != getattr(self._config, name):
-                self._log.warn("{key} has changed: that needs a restart", key=name)
         self._composed.close()
         self._config, self._composed = config, composed
         self._accounting.reload(config)
+        reloading = Deferred.fromCoroutine(self._storage.reload(config))
+        reloading.addErrback(self._not_resized)
         self._sites.serve(composed.served)
         self._control.resource = composed.control
         composed.warming.start()
         self._certify()
         self._log.info("the configuration has been read again and is in force")
+
+    def _not_resized(self, failure: Failure) -> None:
+        self._log.warn("the size stays as it was: {why}", why=failure.getErrorMessage())
 
     async def _close(self) -> None:
         if self._certification is not None:

@@ -62,6 +62,7 @@ class Shelves:
     index: RememberingIndex
     blobs: RememberingBlobs
     pools: Pools
+    memory: Memory
 
     @classmethod
     def over(
@@ -79,7 +80,8 @@ class Shelves:
         blobs = FileBlobStore(folder, Files(), reactor, pools.disk, pools.hashing)
         for pool in pools.all():
             pool.start()
-        return cls(rows, RememberingIndex(rows, memory), RememberingBlobs(blobs, memory), pools)
+        remembering = RememberingIndex(rows, memory), RememberingBlobs(blobs, memory)
+        return cls(rows, *remembering, pools, memory)
 
     def close(self) -> None:
         """Its threads end."""

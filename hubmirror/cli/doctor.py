@@ -124,7 +124,7 @@ def _run(plan: _Plan, seconds: float, found: list[Finding], reactor: Any) -> Def
 def _of_mirror(options: argparse.Namespace) -> _Plan:
     config = config_of(options)
     image = options.image and _parsed(options.image, is_hub=config.uses_library_prefix)
-    clients = ClientFiles(Machine(options.root), shutil.which, _urls(config), config.registries)
+    clients = ClientFiles(Machine(options.root), shutil.which, _urls(config), config.registry_names)
     return lambda checkup: checkup.of_mirror(config, image, clients)
 
 

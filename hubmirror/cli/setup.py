@@ -56,7 +56,7 @@ def mirror_of(config: Config) -> MirrorAddress:
     url = config.public_url or _url(config)
     is_trusted = not is_own_ca or url.startswith("http:")
     ca = None if is_trusted else _own_ca(config)
-    return MirrorAddress(url, config.registries, ca, default=config.registries[0])
+    return MirrorAddress(url, config.registry_names, ca, default=config.registry_names[0])
 
 
 def _url(config: Config) -> str:

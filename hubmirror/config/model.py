@@ -227,7 +227,7 @@ class Config:
         return named.get(own) or Upstream(own, f"https://{own}")
 
     @property
-    def registries(self) -> tuple[str, ...]:
+    def registry_names(self) -> tuple[str, ...]:
         """What this mirror has, by the names that images have, the default one's first.
 
         Docker Hub's name is the default's where no other is called so.

@@ -28,8 +28,8 @@ REFUSALS: Final = (403, 429)
 class Mirror:
     """Decides in one order, for every way that a question comes in: rule, quota, right, and then
 
-    as the ``MirroredRegistry`` that it is about does; ``registry`` gives that by its name, "" for the
-    default one. ``answer`` raises a ``RegistryError`` for whatever is refused or fails.
+    as the ``MirroredRegistry`` that it is about does; ``registry`` gives that by its name, "" for
+    the default one. ``answer`` raises a ``RegistryError`` for whatever is refused or fails.
     """
 
     quota: IQuota

@@ -97,7 +97,7 @@ def parse_keys(data: bytes) -> tuple[Key, ...]:
         return ()
     try:
         return tuple(map(_key, json.loads(data)["keys"]))
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         raise ValueError("it is not a file of keys: remove it, and a new one is made") from None
 
 

@@ -89,7 +89,14 @@ def test_another_process_sees_it_at_once(path: Path, clock: Clock) -> None:
     assert reader.find("0" * 16) is None
 
 
-@pytest.mark.parametrize("data", [b"x", b"[]", b'{"keys": [{}]}', b'{"keys": [1]}', b"{" * 10**5])
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"x", b"[]", b'{"keys": [{}]}', b'{"keys": [1]}', b"{" * 10**5),
+        b'{"keys": [{"id": "%b", "secret": "%b=", "made": %b}]}'
+        % (b"0" * 16, b"A" * 43, b"9" * 400),
+    ],
+)
 def test_what_is_no_file_of_keys(data: bytes, path: Path, clock: Clock) -> None:
     """It says what to do."""
     path.parent.mkdir()

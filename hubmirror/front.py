@@ -11,6 +11,7 @@ from typing import Any, Final
 from attrs import frozen
 from twisted.internet.threads import deferToThreadPool
 
+from hubmirror.admission import compose_gate
 from hubmirror.cache.blobs import FileBlobStore
 from hubmirror.cache.files import Files
 from hubmirror.cache.index import SQLiteIndex
@@ -30,6 +31,7 @@ from hubmirror.mirror.mirror import Mirror
 from hubmirror.mirror.mirrored import MirroredRegistry
 from hubmirror.mirror.negatives import Negatives
 from hubmirror.mirror.prefetch import Prefetch
+from hubmirror.mirror.reviewing import Platforms, Reviewing
 from hubmirror.mirror.rights import Rights
 from hubmirror.mirror.tags import Tags, TagTimes
 from hubmirror.monitor.latency import WORDS, Latency
@@ -38,7 +40,7 @@ from hubmirror.quota.leased import LeasedQuota
 from hubmirror.registry.at_hand import ApiAtHand
 from hubmirror.registry.relay import Relay, RelayResource
 from hubmirror.registry.root import Root
-from hubmirror.sites import Served, frontage_of, limits_of, registries_of
+from hubmirror.sites import Served, frontage_of, limits_of, names_of
 from hubmirror.storage import Pools
 from hubmirror.tokens.grants import Grants
 from hubmirror.tokens.holders import MarkedHolders
@@ -61,6 +63,7 @@ class Shelves:
     index: RememberingIndex
     blobs: RememberingBlobs
     pools: Pools
+    memory: Memory
 
     @classmethod
     def over(
@@ -78,7 +81,8 @@ class Shelves:
         blobs = FileBlobStore(folder, Files(), reactor, pools.disk, pools.hashing)
         for pool in pools.all():
             pool.start()
-        return cls(rows, RememberingIndex(rows, memory), RememberingBlobs(blobs, memory), pools)
+        remembering = RememberingIndex(rows, memory), RememberingBlobs(blobs, memory)
+        return cls(rows, *remembering, pools, memory)
 
     def close(self) -> None:
         """Its threads end."""
@@ -101,10 +105,15 @@ def compose_front(
     mirrored = partial(_mirrored, reactor, now, shelves)
     # Each is light, and looks at the same shelves: those that nobody asks for any more go.
     registry = lru_cache(KEPT)(lambda name: mirrored(config.towards(config.called(name))))
-    mirror = Mirror(quota, MarkedHolders(Marks(board), NotAtHand), registry)
+    access = compose_gate(config, names_of(config), now, reactor.seconds, NotAtHand)
+    reviewing = None
+    if access.is_about_content:
+        reviewing = Reviewing(access, Platforms(ForgivingIndex(shelves.index), shelves.blobs))
+    holders = MarkedHolders(Marks(board), NotAtHand)
+    mirror = Mirror(quota, holders, registry, access, reviewing)
     bodies = Bodies(lambda *what: deferToThreadPool(reactor, shelves.pools.disk, os.pread, *what))
     took = Latency(seat.counts[WIDTH : WIDTH + WORDS]).observe
-    api = ApiAtHand(mirror, bodies, registries_of(config), took, relay)
+    api = ApiAtHand(mirror, bodies, config.registries, took, relay)
     elsewhere = RelayResource(relay)
     root = Root({b"v2": api}, otherwise=elsewhere)
     return Served(root, Root({}, otherwise=elsewhere), limits_of(config), frontage_of(config))
@@ -114,7 +123,7 @@ def _mirrored(
     reactor: Any, now: Callable[[], float], shelves: Shelves, config: Config
 ) -> MirroredRegistry:
     """As ``compose_policy``'s, of what answers at once; rights are the same code."""
-    elsewhere, is_account = Elsewhere(), config.auth == "mirror"
+    elsewhere, is_account = Elsewhere(), config.pulls_as_itself
     index = ForgivingIndex(shelves.index)
     arrivals = Arrivals(index, now)
     rights = Rights(

@@ -10,6 +10,7 @@ from typing import Any, Final
 from attrs import evolve
 
 from hubmirror.accounting import Accounting
+from hubmirror.certification import Certification
 from hubmirror.config import Config
 from hubmirror.coordination.board import Board
 from hubmirror.coordination.connections import BoardConnections
@@ -17,6 +18,8 @@ from hubmirror.coordination.leases import Leases
 from hubmirror.daemon import Composed, Daemon
 from hubmirror.datafolder import DataFolder
 from hubmirror.front import SHED
+from hubmirror.https import Https
+from hubmirror.listeners import Move
 from hubmirror.monitor.latency import Latency
 from hubmirror.monitor.metrics import Vitals
 from hubmirror.options import Options
@@ -24,6 +27,7 @@ from hubmirror.processes import Parent, Place, sockets
 from hubmirror.quota.counters import ADMITTED, WIDTH
 from hubmirror.quota.quota import Quota
 from hubmirror.reports import Reports
+from hubmirror.service import FIXED, LISTENERS
 from hubmirror.sites import Served, Sites
 from hubmirror.storage import Storage
 
@@ -38,6 +42,8 @@ LEASE: Final = 0.1
 class Keeper(Daemon):
     """A ``Daemon`` that is told its ``place`` by a supervisor, which holds folder and sockets."""
 
+    _fixed = (*FIXED, *LISTENERS)
+
     def __init__(
         self,
         options: Options,
@@ -46,8 +52,9 @@ class Keeper(Daemon):
         compose: Callable[[Config, Quota, Storage, Vitals], Composed],
         place: Place,
         board: Board,
+        certification: Certification | None = None,
     ) -> None:
-        super().__init__(options, reactor, store, compose)
+        super().__init__(options, reactor, store, compose, certification)
         self._place = place
         self._board = board
         seats = [seat.counts[WIDTH:] for seat in board.seats]
@@ -74,6 +81,12 @@ class Keeper(Daemon):
         self._urls, self._watched = list(place.urls), list(place.watched)
         self._listeners.adopt(sockets(place.monitor), self._sites.watchers)
         self._listeners.adopt_local(place.local, self._sites.relayed)
+
+    def _move(self, config: Config, https: Https | None) -> Move:  # noqa: ARG002 - see ``_listen``
+        return self._listeners.move([])
+
+    def _take_urls(self, move: Move) -> None:
+        """They stay as they are."""
 
     def _is_ready(self) -> None:
         if self._place.greets:

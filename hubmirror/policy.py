@@ -10,21 +10,27 @@ from attrs import evolve, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from hubmirror.access.gate import IAccess, OpenAccess
+from hubmirror.access.office import TokenOffice
+from hubmirror.admission import Admission
 from hubmirror.config import Config
 from hubmirror.coordination.flights import Flights
 from hubmirror.coordination.marks import Marks
 from hubmirror.mirror.blobs import Blobs, RemoteBlobs
 from hubmirror.mirror.forgiving import ForgivingIndex
+from hubmirror.mirror.guarded import GuardedDoorway
 from hubmirror.mirror.listings import Listings
 from hubmirror.mirror.manifests import Manifests
 from hubmirror.mirror.mirror import Mirror
 from hubmirror.mirror.mirrored import MirroredRegistry
 from hubmirror.mirror.negatives import Negatives
 from hubmirror.mirror.origin import IOrigin, Origin
-from hubmirror.mirror.outage import Doorway
+from hubmirror.mirror.outage import Doorway, IDoorway
 from hubmirror.mirror.patience import Patience
 from hubmirror.mirror.prefetch import Prefetch
+from hubmirror.mirror.reviewing import Platforms, Reviewing
 from hubmirror.mirror.rights import Rights
+from hubmirror.mirror.search import Searches
 from hubmirror.mirror.standing_in import BlobWithStandIns, OriginWithStandIns
 from hubmirror.mirror.tags import Tags, TagTimes
 from hubmirror.naming import Repository, Scope
@@ -92,14 +98,17 @@ class Policy:
         holders: Holders,
         issuer: Issuer,
         make: Callable[[str], Registry],
+        access: IAccess,
+        reviewing: Reviewing | None,
     ) -> None:
+        self._registries = config.registries
         self._issuer = issuer
         self._make = make
         self._named = {one.name: make(one.name) for one in (config.default, *config.upstreams)}
         self._allowed: OrderedDict[str, Registry] = OrderedDict()
         self.default = self._named[config.default.name]
         self._named[""] = self.default
-        self.mirror = Mirror(quota, holders, self._mirrored)
+        self.mirror = Mirror(quota, holders, self._mirrored, access, reviewing)
 
     def registries(self) -> Iterator[Registry]:
         """All that are at hand, the default one first."""
@@ -119,6 +128,9 @@ class Policy:
 
     def _mirrored(self, name: str) -> MirroredRegistry:
         registry = self._named.get(name) or self._allowed.get(name)
+        own = name if registry is not None else self._registries.find(name)
+        if own != name:
+            return self._mirrored(own)
         if registry is None:
             registry = self._allowed[name] = self._make(name)
             if len(self._allowed) > MOST_ALLOWED:
@@ -137,14 +149,18 @@ def compose_policy(
     storage: Storage,
     connect: Connect,
     marks: Marks | None = None,
+    admission: Admission | None = None,
 ) -> Policy:
     """The policy that ``config`` describes, over what ``storage`` keeps.
 
-    ``now`` is the wall clock, in seconds since the epoch; ``marks`` are for other processes.
+    ``now`` is the wall clock, in seconds since the epoch; ``marks`` are for other processes;
+    without ``admission`` everybody may use it.
     """
     holders = Holders(now, marks=marks)
     issuer = Issuer(config.data / "token.key", now)
     default = config.default.name
+    access = OpenAccess() if admission is None else admission.access
+    office = None if admission is None else admission.office
 
     def make(name: str) -> Registry:
         upstream = config.called(name)
@@ -161,10 +177,15 @@ def compose_policy(
             stand_ins,
             holders,
             issuer,
+            office,
             is_metered=is_metered,
         )
 
-    return Policy(config, quota, holders, issuer, make)
+    index = ForgivingIndex(storage.index)
+    reviewing = None
+    if access.is_about_content or access.asks_for_logins:
+        reviewing = Reviewing(access, Platforms(index, storage.blobs))
+    return Policy(config, quota, holders, issuer, make, access, reviewing)
 
 
 def _compose(
@@ -177,6 +198,7 @@ def _compose(
     stand_ins: Sequence[Connected],
     holders: Holders,
     issuer: Issuer,
+    office: TokenOffice | None,
     *,
     is_metered: bool,
 ) -> Registry:
@@ -185,7 +207,7 @@ def _compose(
     flights, index = Flights(), ForgivingIndex(storage.index)
     patience = Patience(clock, config.patience)
     grants = Grants(now, config.right_ttl)
-    is_account = config.auth == "mirror"
+    is_account = config.pulls_as_itself
     login = config.upstream_login if is_account else None
     own = OwnTokens(client, registry, login, flights=flights, clock=clock, now=now)
     origin: IOrigin = Origin(registry, own, issuer, grants, is_account=is_account)
@@ -220,7 +242,7 @@ def _compose(
     keeps_deleted = config.when_deleted == "keep"
     times = TagTimes(config.tag_ttl, config.stale_while_revalidate, config.stale_for, keeps_deleted)
     tokens = TokenProxy(client, registry, holders, name, library_prefix=config.uses_library_prefix)
-    doorway = Doorway(
+    doorway: IDoorway = Doorway(
         tokens,
         issuer,
         patience,
@@ -228,6 +250,8 @@ def _compose(
         is_open_mirror=is_account,
         is_never_empty=bool(stand_ins),
     )
+    if office is not None:
+        doorway = GuardedDoorway(office)
     mirrored = MirroredRegistry(
         origin,
         doorway,
@@ -237,6 +261,7 @@ def _compose(
         Listings(index, rights, flights, patience, now, times),
         Negatives(config.negative_ttl, now),
         prefetch,
+        Searches(client, config.search_url, flights, patience, now),
         keeps=config.cache,
         is_account=is_account,
         is_metered=is_metered,

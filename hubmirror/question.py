@@ -35,6 +35,7 @@ __all__ = [
     "Question",
     "ReferrersRequest",
     "Refusal",
+    "SearchRequest",
     "Subject",
     "TagsRequest",
     "TokenRequest",
@@ -116,12 +117,14 @@ class GrowingSlice:
 class Client:
     """Who asks: the address (a proxy's word only where the proxy is trusted), and the URL
 
-    (scheme and authority, no path) by which the client knows this mirror.
+    (scheme and authority, no path) by which the client knows this mirror. ``user`` is whose
+    certificate it has shown, if any.
     """
 
     address: str
     public_url: str
     user_agent: str | None = None
+    user: str | None = None
 
 
 @frozen
@@ -190,6 +193,14 @@ class TokenRequest:
 
 
 @frozen
+class SearchRequest:
+    """``/v1/search``: up to ``count`` repositories that ``term`` finds."""
+
+    term: str
+    count: int
+
+
+@frozen
 class Refusal:
     """A request that the edge could not accept: it counts as the others do, then fails."""
 
@@ -205,6 +216,7 @@ Subject = (
     | ReferrersRequest
     | CatalogRequest
     | TokenRequest
+    | SearchRequest
     | Refusal
 )
 

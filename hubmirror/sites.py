@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Collection
+from functools import partial
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.web.resource import IResource, Resource
 
+from hubmirror.access.names import Names
+from hubmirror.certificates.clients import user_of
 from hubmirror.config import Config
 from hubmirror.coordination.connections import IConnections
-from hubmirror.registries import Registries
 from hubmirror.registry.channel import Limits
+from hubmirror.registry.redirecting import HttpsRedirect
 from hubmirror.registry.relayed import RelayedSite
 from hubmirror.registry.site import Frontage, MirrorSite
 from hubmirror.transport.descriptors import connections_within, raise_limit
 
-__all__ = ["Served", "Sites", "frontage_of", "limits_of", "registries_of"]
+__all__ = ["Served", "Sites", "frontage_of", "limits_of", "names_of"]
 
 
 @frozen
@@ -48,7 +52,9 @@ class Sites:
         self.clients = MirrorSite(
             served.resource, reactor, limits=limits, frontage=frontage, connections=connections
         )
-        self.watchers = MirrorSite(served.monitor, reactor, limits=limits, frontage=frontage)
+        self.watchers = MirrorSite(
+            served.monitor, reactor, limits=limits, frontage=_watched(frontage)
+        )
         self.relayed = RelayedSite(served.resource, reports or Resource(), reactor, frontage)
         self._all = (self.clients, self.watchers, self.relayed)
 
@@ -63,6 +69,12 @@ class Sites:
         self.relayed.resource, self.relayed.frontage = served.resource, served.frontage
         for site in (self.clients, self.watchers):
             site.limits, site.frontage = served.limits, served.frontage
+        self.watchers.frontage = _watched(served.frontage)
+
+    def dismiss(self, ports: Collection[object]) -> None:
+        """See ``MirrorSite.dismiss``."""
+        for site in (self.clients, self.watchers):
+            site.dismiss(ports)
 
     def drain(self, grace: float) -> Deferred[list[None]]:
         """See ``MirrorSite.drain``."""
@@ -89,18 +101,25 @@ def frontage_of(config: Config) -> Frontage:
     """How this mirror is reached."""
     names = frozenset({"localhost", socket.gethostname().lower()})
     hosts = frozenset(host for upstream in config.upstreams for host in upstream.hosts)
-    return Frontage(config.trusted_proxies, config.public_url, names, hosts)
-
-
-def registries_of(config: Config) -> Registries:
-    """The registries that this mirror has."""
-    upstreams = {one.name: one for one in (config.default, *config.upstreams)}
-    return Registries(
-        default=config.default.name,
-        named=frozenset(upstreams),
-        hosts={host: one.name for one in config.upstreams for host in one.hosts},
-        prefixed=frozenset(
-            name for name, one in upstreams.items() if config.towards(one).uses_library_prefix
-        ),
-        allowed=config.allow_upstreams,
+    redirect = None
+    if config.https_redirect:
+        redirect = HttpsRedirect(config.https[0].port, config.public_url)
+    is_asked = config.client_certificates != "off"
+    return Frontage(
+        config.trusted_proxies,
+        config.public_url,
+        names,
+        hosts,
+        redirect,
+        partial(user_of, config.client_certificate_user) if is_asked else None,
     )
+
+
+def names_of(config: Config) -> Names:
+    """How clients write the names of repositories in the scopes of tokens."""
+    return Names(config.registries)
+
+
+def _watched(frontage: Frontage) -> Frontage:
+    """The same where those come who watch: https is for clients."""
+    return evolve(frontage, redirect=None)

@@ -13,8 +13,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 
 from hubmirror.activation import HandedOver
+from hubmirror.admission import PasswordThreads, compose_admission
 from hubmirror.cache.image_names import ImageNames
 from hubmirror.cache.threads import Threads
+from hubmirror.certificates.acme_challenges import Challenges
+from hubmirror.certification import Certification
 from hubmirror.config import Config
 from hubmirror.control.operations import Operations
 from hubmirror.control.site import make_root
@@ -23,7 +26,6 @@ from hubmirror.coordination.marks import Marks
 from hubmirror.coordination.versions import BoardVersions, IVersions
 from hubmirror.daemon import Composed, Daemon
 from hubmirror.errors import HubmirrorError
-from hubmirror.fetching.fetch import FetchLimits
 from hubmirror.keeper import Keeper
 from hubmirror.mirror.pulling import Puller
 from hubmirror.mirror.warming import Warming
@@ -37,9 +39,12 @@ from hubmirror.question import Client, Ping, Question
 from hubmirror.quota.quota import Quota
 from hubmirror.quota.tally import Tally
 from hubmirror.registry.api import Api, Token
+from hubmirror.registry.image import Image
 from hubmirror.registry.root import Root
-from hubmirror.sites import Served, frontage_of, limits_of, registries_of
-from hubmirror.storage import Pools, Room, Storage
+from hubmirror.registry.search import Search
+from hubmirror.registry.well_known import WELL_KNOWN, WellKnown
+from hubmirror.sites import Served, frontage_of, limits_of, names_of
+from hubmirror.storage import Pools, Storage, fetch_limits, room_of
 from hubmirror.supervisor import Supervisor, spawn
 from hubmirror.transport.bodies import Bodies
 from hubmirror.upstream.agent import make_agent, make_pool
@@ -82,36 +87,42 @@ def _first(options: Options, reactor: Any) -> IService:
     notifier = Notifier.told(os.environ, os.getpid())
     if options.loaded.config.workers > 1:
         return Supervisor(options, reactor, partial(spawn, reactor, options), given, notifier)
+    challenges = Challenges()
     return Daemon(
-        options, reactor, partial(store, reactor), partial(compose, reactor), given, notifier
+        options,
+        reactor,
+        partial(store, reactor),
+        partial(compose, reactor, challenges=challenges),
+        Certification(reactor, challenges),
+        given,
+        notifier,
     )
 
 
 def _keeper(options: Options, reactor: Any, place: Place, board: Board) -> Keeper:
-    versions, marks = BoardVersions(board), Marks(board)
+    versions, marks, challenges = BoardVersions(board), Marks(board), Challenges()
     versions.all_changed()
     marks.clear()
     return Keeper(
         options,
         reactor,
         partial(store, reactor, versions=versions),
-        partial(compose, reactor, marks=marks),
+        partial(compose, reactor, marks=marks, challenges=challenges),
         place,
         board,
+        Certification(reactor, challenges),
     )
 
 
 def store(reactor: Any, config: Config, versions: IVersions | None = None) -> Storage:
     """What is kept, for as long as the daemon runs; ``versions`` tell others of changes."""
-    limits = FetchLimits(connections=config.connections_per_blob, finish_below=config.finish_below)
-    room = Room(config.max_size, config.min_free)
     return Storage(
         reactor,
         config.data,
         time.time,
-        limits,
+        fetch_limits(config),
         Pools(),
-        room,
+        room_of(config),
         memory_cache=config.memory_cache,
         versions=versions,
     )
@@ -124,32 +135,39 @@ def compose(
     storage: Storage,
     vitals: Vitals,
     marks: Marks | None = None,
+    challenges: Challenges | None = None,
 ) -> Composed:
     """All that ``config`` decides about, from the upstream's connections up to the resources.
 
-    ``marks`` tell others which tokens have a user.
+    ``marks`` tell others which tokens have a user; ``challenges`` are those of an ACME server.
     """
     breaker = Breaker(reactor)
     connect = partial(_connect, reactor, breaker, quota.tally)
-    policy = compose_policy(reactor, time.time, config, quota, storage, connect, marks)
+    looks = PasswordThreads(reactor)
+    admission = compose_admission(config, names_of(config), time.time, reactor.seconds, looks.run)
+    policy = compose_policy(reactor, time.time, config, quota, storage, connect, marks, admission)
     disk = storage.pools.disk
     bodies = Bodies(lambda *what: deferToThreadPool(reactor, disk, os.pread, *what))
-    registries = registries_of(config)
+    registries = config.registries
     frontage = frontage_of(config)
     own = policy.default.own
-    login = own.status if config.auth == "mirror" else None
+    login = own.status if config.pulls_as_itself else None
     monitor = compose_monitor(
         reactor, time.time, config, quota, storage, breaker, login, frontage, vitals
     )
+    names = ImageNames(registries.default, registries.default in registries.prefixed)
+    observe = vitals.latency.observe
     api = {
-        b"token": Token(policy.mirror, bodies, registries, vitals.latency.observe),
-        b"v2": Api(policy.mirror, bodies, registries, vitals.latency.observe),
+        b"image": Image(policy.mirror, bodies, registries, names),
+        b"token": Token(policy.mirror, bodies, registries, observe),
+        b"v1": Search(policy.mirror, bodies, registries),
+        b"v2": Api(policy.mirror, bodies, registries, observe),
+        WELL_KNOWN: WellKnown((challenges or Challenges()).answer),
         **monitor.health,
     }
     watched = {**monitor.pages, **monitor.health}
     resource = {**api, b"": monitor.setup} if config.monitor else {**api, **watched}
 
-    names = ImageNames(registries.default, registries.default in registries.prefixed)
     puller = Puller(policy.mirror.answer, bodies, policy.credential)
     images = [names.parse(text) for text in config.warm_images]
     warming = Warming(puller, images, config.warm_platforms, config.warm_period, reactor)
@@ -168,6 +186,7 @@ def compose(
 
     async def close() -> None:
         warming.stop()
+        looks.close()
         if webhook is not None:
             await webhook.close()
         await policy.close()
@@ -189,7 +208,7 @@ def compose(
 
 def _connect(reactor: Any, breaker: Breaker, tally: Tally, config: Config) -> Connected:
     """The way to the ``upstream`` of ``config``."""
-    guard = AddressGuard(config.allow_private, [urlsplit(config.upstream).hostname or ""])
+    guard = AddressGuard(config.allow_private, _hosts(config))
     pool = make_pool(reactor)
     try:
         agent = make_agent(
@@ -210,6 +229,12 @@ def _connect(reactor: Any, breaker: Breaker, tally: Tally, config: Config) -> Co
     )
     registry = RemoteRegistry(client, config.upstream)
     return Connected(client, registry, pool.closeCachedConnections)
+
+
+def _hosts(config: Config) -> list[str]:
+    """Those that the operator has named, wherever they are."""
+    urls = filter(None, (config.upstream, config.search_upstream))
+    return [urlsplit(url).hostname or "" for url in urls]
 
 
 def _egress(config: Config) -> Egress | None:

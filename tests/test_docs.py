@@ -175,7 +175,9 @@ def test_the_text_of_the_map_names_what_exists() -> None:
     ] == []
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/cache.md", "docs/security.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "docs/cache.md", "docs/security.md", "docs/tls.md"]
+)
 def test_keys_exist(document: str) -> None:
     """A setting that the text names is one."""
     named = set(_QUOTED_KEY.findall(_BLOCK.sub("", (ROOT / document).read_text())))

@@ -65,6 +65,7 @@ def test_the_tables_in_the_comments_of_the_example_load(tmp_path: Path) -> None:
     assert set(config.networks) == {"ci", "production"}
     assert [one.name for one in config.upstreams] == ["ghcr.io"]
     assert config.quota_client == (ClientLimits("ci", None, 20000, 300, 200 * 2**30, 5 * 2**30),)
+    assert [rule.action for rule in config.access_rule] == ["block"]
     assert config.quota_reserve == (Reserve(20, ("production",), ("release-bot",)),)
 
 

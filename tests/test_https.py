@@ -10,8 +10,11 @@ import pytest
 from OpenSSL import SSL
 
 from hubmirror.certificates.files import CertificateError
+from hubmirror.certificates.issuing import names_of
+from hubmirror.certificates.local_ca import LocalAuthority
 from hubmirror.config import Config, load
-from hubmirror.https import Https
+from hubmirror.https import Https, acme_store
+from tests.certificates.making import NOW, make
 from tests.support.certificates import Authority
 
 
@@ -63,3 +66,20 @@ def test_goes_over_to_another_certificate(tmp_path: Path) -> None:
     with pytest.raises(CertificateError):
         https.reload(own)
     https.check()
+
+
+def test_a_certificate_from_elsewhere_is_used_once_it_is_there(tmp_path: Path) -> None:
+    """Until then that of the local CA, for the same names; and that is said."""
+    (tmp_path / "data").mkdir()
+    config = configured(tmp_path, acme="hub.example.net")
+    https = Https(config)
+    before, said = https.expiry(), list(https.greeting(["https://127.0.0.1:5443"]))
+    assert "hub.example.net" in said[0]
+    assert "its CA" in said[1]
+    made = make("hub.example.net")
+    acme_store(config).keep_pair(made.pem, made.key)
+    https.check()
+    assert https.expiry() == made.certificate.not_valid_after_utc.timestamp() != before
+    assert list(https.greeting(["https://127.0.0.1:5443"])) == []
+    leaf = LocalAuthority(tmp_path / "data" / "tls", (), lambda: NOW).load().chain[0]
+    assert "hub.example.net" in names_of(leaf)

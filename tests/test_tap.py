@@ -56,7 +56,8 @@ async def test_composes_what_the_configuration_says(reactor: Any, tmp_path: Path
     assert served.frontage.public_url == "https://hub.example"
     assert [str(network) for network in served.frontage.trusted_proxies] == ["192.0.2.0/24"]
     names = served.resource.listNames()  # type: ignore[attr-defined]
-    assert sorted(names) == [b"", *WATCHED, b"token", b"v2"]
+    api = [b".well-known", b"image", b"token", b"v1", b"v2"]
+    assert sorted(names) == sorted([b"", *api, *WATCHED])
     with pytest.raises(UpstreamFailure, match=r"127\.0\.0\.1"):
         await composed.probe()
     await composed.close()
@@ -76,6 +77,15 @@ async def test_a_listener_of_its_own_takes_what_is_watched(reactor: Any, tmp_pat
     composed = compose(reactor, config, quota, store(reactor, config), Vitals())
     clients: Any = composed.served.resource
     watchers: Any = composed.served.monitor
-    assert sorted(clients.listNames()) == [b"", b"healthz", b"readyz", b"token", b"v2"]
+    assert sorted(clients.listNames()) == [
+        b"",
+        b".well-known",
+        b"healthz",
+        b"image",
+        b"readyz",
+        b"token",
+        b"v1",
+        b"v2",
+    ]
     assert sorted(watchers.listNames()) == [b"", *WATCHED]
     await composed.close()

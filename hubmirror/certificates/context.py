@@ -29,12 +29,12 @@ HTTP_1_1: Final = b"http/1.1"
 ENABLE_PARTIAL_WRITE: Final = 0x1
 
 
-def server_context(pair: KeyPair) -> SSL.Context:
+def server_context(pair: KeyPair, protocol: bytes = HTTP_1_1) -> SSL.Context:
     """A context for any number of server connections; sessions resume within it only.
 
     The client's order of ciphers counts: all are strong, and the client knows whether AES is
-    fast on its machine. Raises ``CertificateError`` where OpenSSL refuses the pair (a digest
-    that is too weak, for one).
+    fast on its machine. ``protocol`` is what ALPN chooses where it is offered. Raises
+    ``CertificateError`` where OpenSSL refuses the pair (a digest that is too weak, for one).
     """
     context = SSL.Context(SSL.TLS_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
@@ -45,7 +45,7 @@ def server_context(pair: KeyPair) -> SSL.Context:
     # RFC 7301 would end the handshake of a client that offers only other protocols. Those we
     # know of speak HTTP/1.1 all the same, so it goes on without ALPN, as with nginx until 1.21.
     context.set_alpn_select_callback(
-        lambda _, offered: HTTP_1_1 if HTTP_1_1 in offered else SSL.NO_OVERLAPPING_PROTOCOLS
+        lambda _, offered: protocol if protocol in offered else SSL.NO_OVERLAPPING_PROTOCOLS
     )
     # Without a session id context OpenSSL may refuse to resume. Tickets are on by default and
     # their keys are the context's own, so the name needs no randomness.

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from hubmirror.errors import HubmirrorError
 
-__all__ = ["CertificateError", "KeyPair", "PrivateKey", "load_key", "load_pair"]
+__all__ = ["CertificateError", "KeyPair", "PrivateKey", "load_key", "load_pair", "parse_pair"]
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -63,24 +63,36 @@ def load_pair(certificate: Path, private_key: Path) -> KeyPair:
     The leaf is the certificate that the key fits, wherever it stands. Raises
     ``CertificateError``; an expired certificate is no error but one of the pair's ``warnings``.
     """
+    if certificate == private_key:  # read once: it may be replaced meanwhile
+        data, mode = _read(private_key)
+        return evolve(parse_pair(certificate, data), key_exposed=_is_exposed(mode))
     certificates = _parse_certificates(certificate, _read(certificate)[0])
     data, mode = _read(private_key)
-    key = _parse_key(private_key, data)
-    leaf = _leaf_of(key, certificates)
-    if leaf is None:
-        raise CertificateError(f"{private_key}: the key fits no certificate in {certificate}")
-    return KeyPair(
-        chain=_in_order(leaf, certificates),
-        private_key=key,
-        certificate_file=certificate,
-        key_file=private_key,
-        key_exposed=bool(mode & stat.S_IROTH),
-    )
+    pair = _pair(certificates, certificate, _parse_key(private_key, data), private_key)
+    return evolve(pair, key_exposed=_is_exposed(mode))
+
+
+def parse_pair(path: Path, data: bytes) -> KeyPair:
+    """The same of what ``path`` holds, or is about to: a chain and its key in PEM."""
+    return _pair(_parse_certificates(path, data), path, _parse_key(path, data), path)
 
 
 def load_key(path: Path) -> PrivateKey:
     """Read a PEM key alone. Raises ``CertificateError``."""
     return _parse_key(path, _read(path)[0])
+
+
+def _pair(
+    certificates: Sequence[x509.Certificate], certificate: Path, key: PrivateKey, key_file: Path
+) -> KeyPair:
+    leaf = _leaf_of(key, certificates)
+    if leaf is None:
+        raise CertificateError(f"{key_file}: the key fits no certificate in {certificate}")
+    return KeyPair(_in_order(leaf, certificates), key, certificate, key_file)
+
+
+def _is_exposed(mode: int) -> bool:
+    return bool(mode & stat.S_IROTH)
 
 
 def _read(path: Path) -> tuple[bytes, int]:

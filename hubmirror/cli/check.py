@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from attrs import asdict
 
+from hubmirror.access.rules import Rule
 from hubmirror.cli.operating.settings import settings_parser
 from hubmirror.config import SETTINGS, Loaded
 from hubmirror.options import Options
@@ -85,5 +86,18 @@ def _reserve(reserve: Reserve) -> str:
     return f"{reserve.share:g}%: {_listed((*networks, *users))}"
 
 
+def _rule(rule: Rule) -> str:
+    given = asdict(rule, recurse=False, filter=lambda part, value: part.name != "action" and value)
+    parts = (
+        f"{name.replace('_', ' ')} {value if isinstance(value, str) else _listed(value)}"
+        for name, value in given.items()
+    )
+    return f"{rule.action}: {'; '.join(parts) or 'all'}"
+
+
 #: How those values are written that are tables in the file.
-_TABLES: Final[Mapping[type, Callable[[Any], str]]] = {ClientLimits: _client, Reserve: _reserve}
+_TABLES: Final[Mapping[type, Callable[[Any], str]]] = {
+    ClientLimits: _client,
+    Reserve: _reserve,
+    Rule: _rule,
+}

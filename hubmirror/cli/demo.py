@@ -129,6 +129,7 @@ class _Demo:
         return [
             *("--http", self._options.http),
             *("--upstream", self._hub.registry_url),
+            *("--search-upstream", self._hub.registry_url),
             *("--data", self._folder),
             *("--library-prefix", "true"),
             *("--egress-proxy", "off"),
@@ -158,5 +159,7 @@ The mirror runs until Ctrl-C, and logs below what it is asked. In another termin
   skopeo inspect --tls-verify=false docker://{host}/hello:latest
   skopeo copy --all --src-tls-verify=false docker://{host}/hello:latest oci:/tmp/hello:latest
   curl -i {url}/v2/
+  docker search {host}/hello
+  curl -OJ {url}/image/hello:latest.tar?platform=linux/{host_architecture()}
   curl {url}/quota
 """

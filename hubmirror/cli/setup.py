@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from attrs import evolve
 from cryptography.x509 import load_pem_x509_certificates
 
 from hubmirror.cli.operating.command import FAILED, INTERRUPTED, config_of
@@ -20,7 +21,7 @@ from hubmirror.clients.machine import Machine
 from hubmirror.config import Config, ListenAddress
 from hubmirror.config.addresses import origin
 
-__all__ = ["main", "make_parser", "mirror_of", "summary"]
+__all__ = ["main", "make_parser", "mirror_of", "summary", "url_argument"]
 
 summary = "set up docker, containerd, podman and others on this machine to use the mirror"
 
@@ -46,15 +47,16 @@ def main(arguments: Sequence[str]) -> int:
         return INTERRUPTED
 
 
-def mirror_of(config: Config, registries: tuple[str, ...] = (DOCKER_HUB,)) -> MirrorAddress:
-    """The mirror that ``config`` describes, as its own machine may reach it.
+def mirror_of(config: Config) -> MirrorAddress:
+    """The mirror that ``config`` describes, as its own machine may reach it, with all it mirrors.
 
     Raises ``SetupError`` where that can't be told from a configuration.
     """
-    is_own_ca = bool(config.https) and config.certificate is None
+    is_own_ca = bool(config.https) and config.certificate is None and not config.acme
     url = config.public_url or _url(config)
     is_trusted = not is_own_ca or url.startswith("http:")
-    return MirrorAddress(url, registries, None if is_trusted else _own_ca(config))
+    ca = None if is_trusted else _own_ca(config)
+    return MirrorAddress(url, config.client_registries, ca, default=config.client_registries[0])
 
 
 def _url(config: Config) -> str:
@@ -63,6 +65,8 @@ def _url(config: Config) -> str:
             if not address.port:
                 break
             host = _LOOPBACK.get(address.host, address.host)
+            if scheme == "https" and config.acme:  # the names that its certificate is for
+                host = config.acme[0]
             return f"{scheme}://{ListenAddress(host, address.port)}"
     raise SetupError("the configuration does not tell where the mirror is: say it with --host")
 
@@ -85,7 +89,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("client", choices=CLIENTS, metavar="CLIENT", help=", ".join(CLIENTS))
     parser.add_argument(
         "--host",
-        type=_origin,
+        type=url_argument,
         metavar="URL",
         help="where the mirror is, such as https://hub.example.org (default: what the"
         " configuration says: public_url, or where it listens)",
@@ -94,7 +98,8 @@ def make_parser() -> argparse.ArgumentParser:
         "--registry",
         action="append",
         metavar="NAME",
-        help=f"a registry that is mirrored; may recur (default: {DOCKER_HUB})",
+        help="a registry that is mirrored; may recur (default: what the configuration says, or"
+        f" {DOCKER_HUB} with --host)",
     )
     parser.add_argument(
         "--ca",
@@ -120,7 +125,8 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _origin(text: str) -> str:
+def url_argument(text: str) -> str:
+    """The URL of a mirror, as an argument of a command."""
     try:
         return origin(text)
     except ValueError as error:
@@ -160,11 +166,12 @@ def _set_up(setup: Setup, client: Client, place: PurePosixPath, options: argpars
 
 
 def _mirror(options: argparse.Namespace) -> MirrorAddress:
-    registries = tuple(dict.fromkeys(options.registry or (DOCKER_HUB,)))
-    if options.host is not None:
-        return MirrorAddress(options.host, registries, options.ca)
-    mirror = mirror_of(config_of(options), registries)
-    return mirror if options.ca is None else MirrorAddress(mirror.url, registries, options.ca)
+    mirror = MirrorAddress(options.host) if options.host else mirror_of(config_of(options))
+    return evolve(
+        mirror,
+        registries=tuple(dict.fromkeys(options.registry or mirror.registries)),
+        ca=options.ca or mirror.ca,
+    )
 
 
 def _printed(setup: Setup, file: ClientFile) -> str:

@@ -20,12 +20,14 @@ class MirrorAddress:
     """The mirror at ``url``, a scheme and an authority.
 
     ``registries`` are those that it mirrors, by the names that images have; ``ca`` is the CA
-    (PEM) that is to be trusted for it, None where the machine's own trust will do.
+    (PEM) that is to be trusted for it, None where the machine's own trust will do. ``default`` is
+    the registry of names that have none in front.
     """
 
     url: str
     registries: tuple[str, ...] = (DOCKER_HUB,)
     ca: bytes | None = None
+    default: str = DOCKER_HUB
 
     @property
     def authority(self) -> str:

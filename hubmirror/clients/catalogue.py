@@ -10,7 +10,7 @@ from attrs import frozen
 from hubmirror.clients.address import DOCKER_HUB, MirrorAddress
 from hubmirror.clients.buildkit import BUILDKIT
 from hubmirror.clients.containerd import CONTAINERD, NERDCTL
-from hubmirror.clients.docker import DOCKER
+from hubmirror.clients.docker import DOCKER, is_for_docker
 from hubmirror.clients.files import Client
 from hubmirror.clients.k3s import K3S
 from hubmirror.clients.podman import CRIO, PODMAN
@@ -42,14 +42,15 @@ class ClientSetup:
 def client_setups(url: str, registries: tuple[str, ...] = (DOCKER_HUB,)) -> list[ClientSetup]:
     """The set-up of every client for the mirror at ``url``, a scheme and an authority.
 
-    A client that wants a file for each of ``registries`` has a set-up for each.
+    The first of ``registries`` is that of names which have none in front. A client that wants a
+    file for each has a set-up for each.
     """
-    mirror = MirrorAddress(url, registries)
+    mirror = MirrorAddress(url, registries, default=registries[0])
     return [setup for client in _SHOWN for setup in _setups(client, mirror)]
 
 
 def _setups(client: Client, mirror: MirrorAddress) -> Iterator[ClientSetup]:
-    if client is DOCKER and DOCKER_HUB not in mirror.registries:
+    if client is DOCKER and not is_for_docker(mirror):
         return
     files = [one for one in client.files(mirror, client.place, lambda _: None) if one.is_snippet]
     for number, file in enumerate(files):

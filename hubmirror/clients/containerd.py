@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from hubmirror.clients.address import DOCKER_HUB, MirrorAddress, server_of
+from hubmirror.clients.address import MirrorAddress, server_of
 from hubmirror.clients.files import Client, ClientFile, Look, SetupError, fixed
 from hubmirror.clients.toml_file import Keys, list_at, read_toml, table_at, value_at, with_values
 
-__all__ = ["CONTAINERD", "NERDCTL", "hosts_in"]
+__all__ = ["CONTAINERD", "NERDCTL", "hosts_in", "way_for_kubernetes"]
 
 _CONFIGURATION: Final = PurePosixPath("/etc/containerd/config.toml")
 _HOSTS: Final = PurePosixPath("/etc/containerd/certs.d")
@@ -39,19 +39,31 @@ def hosts_in(path: PurePosixPath, content: bytes | None) -> list[str]:
     return list(table_at(read_toml(path, content), ("host",)))
 
 
-def _containerd(mirror: MirrorAddress, place: PurePosixPath, look: Look) -> Iterator[ClientFile]:
+def way_for_kubernetes(look: Look) -> PurePosixPath | None:
+    """The folder where containerd looks for Kubernetes; None where it is shown none.
+
+    Without Kubernetes it is the usual one. Raises ``SetupError``.
+    """
     content = look(_CONFIGURATION)
-    registry = _registry_in(content)
-    in_use = str(value_at(read_toml(_CONFIGURATION, content), (*registry, "config_path")) or "")
-    folder = PurePosixPath(in_use.split(":")[0]) if in_use and place == _HOSTS else place
+    if _is_without_kubernetes(content):
+        return _HOSTS
+    keys = (*_registry_in(content), "config_path")
+    in_use = str(value_at(read_toml(_CONFIGURATION, content), keys) or "")
+    return PurePosixPath(in_use.split(":")[0]) if in_use else None
+
+
+def _containerd(mirror: MirrorAddress, place: PurePosixPath, look: Look) -> Iterator[ClientFile]:
+    way = way_for_kubernetes(look)
+    folder = place if way is None or place != _HOSTS else way
     yield from _hosts_files(mirror, folder, look)
-    if not in_use and not _is_without_kubernetes(content):
-        yield ClientFile(_CONFIGURATION, _configured(registry, folder), _RESTART)
+    if way is None:
+        configured = _configured(_registry_in(look(_CONFIGURATION)), folder)
+        yield ClientFile(_CONFIGURATION, configured, _RESTART)
 
 
 def _hosts_files(mirror: MirrorAddress, place: PurePosixPath, _look: Look) -> Iterator[ClientFile]:
-    # Docker Hub's first: where a page has room for one, it is that.
-    for name in sorted(mirror.registries, key=lambda name: name != DOCKER_HUB):
+    # The default's first: where a page has room for one, it is that.
+    for name in sorted(mirror.registries, key=lambda name: name != mirror.default):
         folder = place / name
         if mirror.ca is not None:
             yield ClientFile(folder / _CA, fixed(mirror.ca))

@@ -13,7 +13,7 @@ from hubmirror.clients.address import DOCKER_HUB, MirrorAddress
 from hubmirror.clients.files import Client, ClientFile, Look, SetupError, fixed
 from hubmirror.clients.json_file import read_object, texts_of, write_object
 
-__all__ = ["DOCKER", "mirrors_in"]
+__all__ = ["DOCKER", "is_for_docker", "mirrors_in"]
 
 _CERTIFICATES = PurePosixPath("/etc/docker/certs.d")
 
@@ -23,8 +23,13 @@ def mirrors_in(path: PurePosixPath, content: bytes | None) -> list[str]:
     return texts_of(path, read_object(path, content), "registry-mirrors")
 
 
+def is_for_docker(mirror: MirrorAddress) -> bool:
+    """Whether docker can use it: it asks for Docker Hub's images without a registry's name."""
+    return mirror.default == DOCKER_HUB and DOCKER_HUB in mirror.registries
+
+
 def _files(mirror: MirrorAddress, place: PurePosixPath, _look: Look) -> Iterator[ClientFile]:
-    if DOCKER_HUB not in mirror.registries:
+    if not is_for_docker(mirror):
         raise SetupError("docker has mirrors for Docker Hub alone, which this is none of")
     is_rootless = place.parts[-3:-1] == (".config", "docker")
     if mirror.ca is not None:

@@ -32,6 +32,13 @@ class Machine:
         except OSError as error:
             raise SetupError(f"{path} can't be read: {_reason(error)}") from error
 
+    def names(self, folder: PurePosixPath) -> list[str]:
+        """The names of what is in the folder, in their order; none where there is none."""
+        try:
+            return sorted(os.listdir(self._real(folder)))
+        except OSError:
+            return []
+
     def mode(self, path: PurePosixPath) -> int | None:
         """The permissions of the file, None where there is none."""
         try:

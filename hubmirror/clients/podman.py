@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Final
 
-from hubmirror.clients.address import DOCKER_HUB, MirrorAddress
+from hubmirror.clients.address import MirrorAddress
 from hubmirror.clients.files import Client, ClientFile, Look, fixed
 from hubmirror.clients.toml_file import list_at, read_toml
 
@@ -46,10 +46,10 @@ def _text(mirror: MirrorAddress) -> str:
 
 
 def _tables(mirror: MirrorAddress) -> Iterator[str]:
-    """A table for each registry. Which is meant must stand in the mirror's path."""
+    """A table for each registry. It is named in the mirror's path, but for the default one."""
     insecure = "insecure = true\n" if mirror.is_plain else ""
     for name in mirror.registries:
-        location = mirror.authority if name == DOCKER_HUB else f"{mirror.authority}/{name}"
+        location = mirror.authority if name == mirror.default else f"{mirror.authority}/{name}"
         yield (
             f'[[registry]]\nlocation = "{name}"\n\n'
             f'[[registry.mirror]]\nlocation = "{location}"\n{insecure}'

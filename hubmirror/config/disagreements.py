@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
-
-from attrs import frozen
+from urllib.parse import urlsplit
 
 from hubmirror.certificates.files import CertificateError, load_pair
+from hubmirror.config.access_disagreements import ACCESS_CHECKS, access_networks
+from hubmirror.config.certificate_settings import is_public_name
 from hubmirror.config.layers import UPSTREAM_LOGIN
 from hubmirror.config.model import ListenAddress
 from hubmirror.config.nearest import nearest
 from hubmirror.config.problems import Problem
+from hubmirror.config.settled import Settled
 from hubmirror.quota.rules import Network
 
 __all__ = ["Settled", "disagreements"]
@@ -20,27 +22,18 @@ __all__ = ["Settled", "disagreements"]
 #: Those that listen, the last one first: what is listed twice is a problem of the later one.
 _LISTENERS: Final = ("monitor", "http", "https")
 
-
-@frozen
-class Settled:
-    """The values of the settings that are right, by name; whence each came, and how the file
-
-    spells its key. ``upstream_login`` is what ``HUBMIRROR_UPSTREAM_LOGIN`` holds.
-    """
-
-    values: Mapping[str, Any]
-    sources: Mapping[str, str]
-    keys: Mapping[str, str]
-    upstream_login: tuple[str, str] | None = None
-
-    def problem(self, name: str, wrong: str, allowed: str = "", *, part: str = "") -> Problem:
-        """A problem of the setting ``name``, or of a part of it, such as ``[2].share``."""
-        return Problem(f"{self.keys[name]}{part}", wrong, allowed, self.sources[name])
+_BINDING: Final = ("acme_eab_kid", "acme_eab_key_file")
+#: Of the directories of Let's Encrypt, for use and for trying out.
+_PUBLIC_CAS: Final = ("acme-v02.api.letsencrypt.org", "acme-staging-v02.api.letsencrypt.org")
 
 
 def disagreements(settled: Settled) -> list[Problem]:
     """All of it."""
-    checks = (_pair, _listeners, _idle_credentials, _shared_networks, _unknown_networks)
+    checks = (
+        *(_pair, _listeners, _idle_credentials, _shared_networks, _unknown_networks),
+        *(_certified, _binding, _redirect),
+        *ACCESS_CHECKS,
+    )
     return [problem for check in checks for problem in check(settled)]
 
 
@@ -88,6 +81,47 @@ def _idle_credentials(settled: Settled) -> Iterator[Problem]:
     )
 
 
+def _certified(settled: Settled) -> Iterator[Problem]:
+    """Names to get a certificate for, and what can't be beside them."""
+    values = settled.values
+    names: tuple[str, ...] = values.get("acme", ())
+    if not names:
+        return
+    if values.get("certificate") is not None:
+        yield settled.problem("acme", "it is set, and certificate too", "one of them")
+    if values.get("https") == ():
+        yield settled.problem("acme", "it is set, but https is off", "with https, such as :443")
+    if urlsplit(values.get("acme_directory") or "").hostname in _PUBLIC_CAS:
+        for name in names:
+            if not is_public_name(name):
+                wrong = f"{name} is not a name of the public DNS: Let's Encrypt can't certify it"
+                yield settled.problem("acme", wrong)
+    host = urlsplit(values.get("public_url") or "").hostname
+    if host is not None and host not in names:
+        yield settled.problem("acme", f"it lacks {host}, by which public_url has clients come")
+
+
+def _binding(settled: Settled) -> Iterator[Problem]:
+    """An account's id without its key, or the other way round."""
+    pair = [name for name in _BINDING if settled.values.get(name) is not None]
+    if len(pair) == 1 and all(name in settled.values for name in _BINDING):
+        (missing,) = set(_BINDING) - set(pair)
+        wrong = f"it is missing, but {pair[0]} is set"
+        yield Problem(missing, wrong, "both or neither", settled.sources[pair[0]])
+
+
+def _redirect(settled: Settled) -> Iterator[Problem]:
+    """A redirect to https that leads nowhere."""
+    values = settled.values
+    if not values.get("https_redirect") or "https" not in values:
+        return
+    if not values["https"]:
+        yield settled.problem("https_redirect", "it is on, but https is off")
+    elif not values["https"][0].port and values.get("public_url") is None:
+        wrong = "it is on, but the port of https is not known before"
+        yield settled.problem("https_redirect", wrong, "with a port in https, or with public_url")
+
+
 def _shared_networks(settled: Settled) -> Iterator[Problem]:
     """A network with two names: whose is a client in it?"""
     named: dict[Network, str] = {}
@@ -117,6 +151,7 @@ def _named_networks(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]
     for number, limits in enumerate(values.get("quota_client", ())):
         if limits.network is not None:
             yield "quota_client", f"[{number}].network", limits.network
+    yield from access_networks(values)
     for number, reserve in enumerate(values.get("quota_reserve", ())):
         for network in reserve.networks:
             yield "quota_reserve", f"[{number}].networks", network

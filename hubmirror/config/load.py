@@ -71,6 +71,7 @@ def load(
         upstream_login=_login(values, "upstream") or upstream_login,
         webhook_url=_held(values, "quota_webhook", read_url),
         monitor_secret=_held(values, "monitor_token", read_secret),
+        acme_eab_key=_held(values, "acme_eab_key_file", read_secret),
     )
     return Loaded(config, sources)
 

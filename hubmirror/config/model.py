@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 
 from attrs import evolve, field, frozen
 
+from hubmirror.access.rules import Login, NetworkOrName, Rule
 from hubmirror.quota.rules import ClientLimits, Network, OnExhausted, Reserve, Rules
+from hubmirror.registries import Registries
 
 __all__ = ["DOCKER_HUB", "Config", "ListenAddress", "Share", "Upstream"]
 
@@ -67,11 +69,11 @@ class Upstream:
 class Config:
     """Every setting, by the name it has in the file.
 
-    Durations are seconds, sizes bytes, paths absolute. Four fields are no settings. What stands in
-    the files that ``quota_webhook`` and ``monitor_token`` name is in ``webhook_url`` and
-    ``monitor_secret``. The others are a user and a password each: ``egress_login`` is for
-    ``egress_proxy``, from the file that ``egress_credentials`` names, or else from
-    ``HTTPS_PROXY``; ``upstream_login`` is the mirror's own account upstream, from the file that
+    Durations are seconds, sizes bytes, paths absolute. Five fields are no settings. What stands in
+    the files that ``quota_webhook``, ``monitor_token`` and ``acme_eab_key_file`` name is in
+    ``webhook_url``, ``monitor_secret`` and ``acme_eab_key``. The others are a user and a password
+    each: ``egress_login`` is for ``egress_proxy``, from the file that ``egress_credentials`` names,
+    or else from ``HTTPS_PROXY``; ``upstream_login`` is the mirror's own account, from the file that
     ``upstream_credentials`` names, or else from ``HUBMIRROR_UPSTREAM_LOGIN``.
     """
 
@@ -80,6 +82,13 @@ class Config:
     workers: int
     certificate: Path | None
     private_key: Path | None
+    acme: tuple[str, ...]
+    acme_email: str | None
+    acme_directory: str
+    acme_ca: Path | None
+    acme_eab_kid: str | None
+    acme_eab_key_file: Path | None
+    https_redirect: bool
     upstream: str
     upstream_ca: Path | None
     upstreams: tuple[Upstream, ...]
@@ -98,6 +107,14 @@ class Config:
     monitor_allow: tuple[Network, ...]
     monitor_token: Path | None
     monitor_public: bool
+    access_allow: tuple[NetworkOrName, ...]
+    access_deny: tuple[NetworkOrName, ...]
+    access_login: Login
+    access_users: Path | None
+    access_rule: tuple[Rule, ...]
+    client_certificates: str
+    client_ca: Path | None
+    client_certificate_user: str
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     allow_private: tuple[str, ...]
     library_prefix: bool | None
@@ -136,10 +153,12 @@ class Config:
     warm_images: tuple[str, ...]
     warm_platforms: tuple[str, ...]
     warm_period: float
+    search_upstream: str | None
     egress_login: tuple[str, str] | None = field(default=None, repr=False)
     upstream_login: tuple[str, str] | None = field(default=None, repr=False)
     webhook_url: str | None = field(default=None, repr=False)
     monitor_secret: str | None = field(default=None, repr=False)
+    acme_eab_key: str | None = field(default=None, repr=False)
 
     @property
     def rules(self) -> Rules:
@@ -155,6 +174,27 @@ class Config:
         )
 
     @property
+    def is_open_to_all(self) -> bool:
+        """Whether whoever can reach the mirror may pull whatever it likes."""
+        is_known = "required" in (self.access_login, self.client_certificates)
+        return not (self.access_allow or self.access_rule or is_known)
+
+    @property
+    def users_file(self) -> Path:
+        """Where the mirror's own users are, if there are any."""
+        return self.access_users or self.data / "access" / "users"
+
+    @property
+    def robots_file(self) -> Path:
+        """Where the tokens of programs are, if there are any."""
+        return self.data / "access" / "robots"
+
+    @property
+    def pulls_as_itself(self) -> bool:
+        """Whether all goes upstream in the mirror's own name, whatever its clients show."""
+        return self.auth == "mirror" or self.access_login != "off"
+
+    @property
     def default(self) -> Upstream:
         """The registry of names that have none in front, with its settings.
 
@@ -167,14 +207,40 @@ class Config:
         named = next((one for one in self.upstreams if one.name == name), None)
         return named or Upstream(name, self.upstream)
 
+    @property
+    def registries(self) -> Registries:
+        """The registries that this mirror has."""
+        named = {one.name: one for one in (self.default, *self.upstreams)}
+        return Registries(
+            default=self.default.name,
+            named=frozenset(named),
+            hosts={host: one.name for one in self.upstreams for host in one.hosts},
+            prefixed=frozenset(
+                name for name, one in named.items() if self.towards(one).uses_library_prefix
+            ),
+            allowed=self.allow_upstreams,
+        )
+
     def called(self, name: str) -> Upstream:
         """The registry ``name``, "" for the default one; without a table it is where it is called.
 
-        Whether it may be asked is not decided here.
+        Raises ``NameUnknown`` for one that this mirror does not have.
         """
+        if not name:
+            return self.default
+        own = self.registries.find(name)
         named = {one.name: one for one in (*self.upstreams, self.default)}
-        found = named.get(name) if name else self.default
-        return found or Upstream(name, f"https://{name}")
+        return named.get(own) or Upstream(own, f"https://{own}")
+
+    @property
+    def client_registries(self) -> tuple[str, ...]:
+        """What this mirror has, by the names that images have, the default one's first.
+
+        Docker Hub's name is the default's where no other is called so.
+        """
+        names = [one.name for one in self.upstreams]
+        is_hub = DOCKER_HUB not in names or self.default.name == DOCKER_HUB
+        return tuple(dict.fromkeys([DOCKER_HUB if is_hub else self.default.name, *names]))
 
     def towards(self, upstream: Upstream) -> Config:
         """The configuration as it is for one registry, which is its ``upstream``.
@@ -190,6 +256,13 @@ class Config:
     def is_docker_hub(self) -> bool:
         """Whether the upstream is Docker Hub, under any of its names."""
         return urlsplit(self.upstream).hostname in _DOCKER_HUB
+
+    @property
+    def search_url(self) -> str | None:
+        """Where searches go, if there is any."""
+        if self.search_upstream is None and self.is_docker_hub:
+            return "https://index.docker.io"
+        return self.search_upstream or None
 
     @property
     def uses_library_prefix(self) -> bool:

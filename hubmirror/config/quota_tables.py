@@ -19,14 +19,14 @@ from hubmirror.config.sizes import share, size
 from hubmirror.config.values import shown, text, texts, whole_number
 from hubmirror.quota.rules import ClientLimits, Network, Reserve
 
-__all__ = ["client_limits", "named_networks", "reserves"]
+__all__ = ["Field", "client_limits", "is_name", "named_networks", "parsed_all", "reserves"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _MOST: Final = 10**12
 
 
 @frozen
-class _Field:
+class Field:
     """A key of a table: how its value is read, and what is allowed."""
 
     parse: Callable[[object], object]
@@ -49,7 +49,7 @@ def named_networks(raw: object) -> Mapping[str, tuple[Network, ...]]:
 
 def client_limits(raw: object) -> tuple[ClientLimits, ...]:
     """A list of tables; no two may be for the same clients."""
-    tables = _parsed_all(raw, _CLIENT, _wrong_with_client)
+    tables = parsed_all(raw, _CLIENT, _wrong_with_client)
     found = tuple(ClientLimits(**table) for table in tables)
     whom = [(one.network, one.user) for one in found]
     twice = [
@@ -64,7 +64,7 @@ def client_limits(raw: object) -> tuple[ClientLimits, ...]:
 
 def reserves(raw: object) -> tuple[Reserve, ...]:
     """A list of tables, whose shares are 100 percent at most together."""
-    tables = _parsed_all(raw, _RESERVE, _wrong_with_reserve)
+    tables = parsed_all(raw, _RESERVE, _wrong_with_reserve)
     found = tuple(
         Reserve(table["share"].percent, table.get("networks", ()), table.get("users", ()))
         for table in tables
@@ -74,12 +74,12 @@ def reserves(raw: object) -> tuple[Reserve, ...]:
     return found
 
 
-def _amount() -> _Field:
-    return _Field(whole_number(0, _MOST), f"a whole number from 0 to {_MOST}; 0: no limit")
+def _amount() -> Field:
+    return Field(whole_number(0, _MOST), f"a whole number from 0 to {_MOST}; 0: no limit")
 
 
-def _bytes() -> _Field:
-    return _Field(size, "bytes, or text such as 50GiB or 50GB; 0: no limit")
+def _bytes() -> Field:
+    return Field(size, "bytes, or text such as 50GiB or 50GB; 0: no limit")
 
 
 def _some_text(raw: object) -> str:
@@ -96,18 +96,18 @@ def _name(raw: str) -> str:
 
 
 _NETWORKS: Final = "addresses and networks in CIDR notation, such as 10.0.0.0/8"
-_CLIENT: Final[Mapping[str, _Field]] = {
-    "network": _Field(_some_text, "a name of [networks]"),
-    "user": _Field(_some_text, "a user's name"),
+_CLIENT: Final[Mapping[str, Field]] = {
+    "network": Field(_some_text, "a name of [networks]"),
+    "user": Field(_some_text, "a user's name"),
     "requests_per_day": _amount(),
     "requests_per_minute": _amount(),
     "bytes_per_day": _bytes(),
     "bytes_per_minute": _bytes(),
 }
-_RESERVE: Final[Mapping[str, _Field]] = {
-    "share": _Field(share, "a share such as 20%"),
-    "networks": _Field(texts, "names of [networks]"),
-    "users": _Field(texts, "users' names"),
+_RESERVE: Final[Mapping[str, Field]] = {
+    "share": Field(share, "a share such as 20%"),
+    "networks": Field(texts, "names of [networks]"),
+    "users": Field(texts, "users' names"),
 }
 
 
@@ -127,9 +127,14 @@ def _wrong_with_reserve(values: Mapping[str, Any]) -> str:
     return ""
 
 
-def _parsed_all(
+def is_name(written: str) -> bool:
+    """Whether it may be a network's name."""
+    return _NAME.fullmatch(written) is not None
+
+
+def parsed_all(
     raw: object,
-    fields: Mapping[str, _Field],
+    fields: Mapping[str, Field],
     wrong_with: Callable[[Mapping[str, Any]], str],
 ) -> list[dict[str, Any]]:
     """The values of each table; ``wrong_with`` looks at those whose values are right by themselves.
@@ -154,7 +159,7 @@ def _parsed_all(
 
 
 def _parsed(
-    raw: object, fields: Mapping[str, _Field], at: str
+    raw: object, fields: Mapping[str, Field], at: str
 ) -> tuple[dict[str, Any], list[Problem]]:
     """The values of one table, and what is wrong with the others."""
     values: dict[str, Any] = {}
@@ -176,7 +181,7 @@ def _parsed(
     return values, problems
 
 
-def _meant(name: str, known: Mapping[str, _Field]) -> str:
+def _meant(name: str, known: Mapping[str, Field]) -> str:
     match = nearest(name, known)
     return f"; did you mean {match}?" if match else ""
 

@@ -10,6 +10,7 @@ from functools import partial
 
 from attrs import evolve
 
+from hubmirror.config.access_settings import ACCESS_SETTINGS
 from hubmirror.config.addresses import (
     hosts_and_networks,
     listen_addresses,
@@ -19,8 +20,10 @@ from hubmirror.config.addresses import (
     proxy,
 )
 from hubmirror.config.cache_settings import ACCOUNT_SETTINGS, CACHE_SETTINGS
+from hubmirror.config.certificate_settings import CERTIFICATE_SETTINGS
 from hubmirror.config.files import certificates_file, readable_file
 from hubmirror.config.quota_settings import MONITOR_SETTINGS, QUOTA_SETTINGS
+from hubmirror.config.search_settings import SEARCH_SETTINGS
 from hubmirror.config.setting import (
     VARIABLE_PREFIX,
     Setting,
@@ -76,8 +79,7 @@ _GENERAL: tuple[Setting, ...] = (
         "How many processes serve clients; auto: one for each processor.",
         f"a whole number from 1 to {MOST_WORKERS}, or auto",
     ),
-    file_setting("certificate", "The certificate chain for HTTPS (PEM), the mirror's own first."),
-    file_setting("private_key", "The private key of the certificate (PEM, not encrypted)."),
+    *CERTIFICATE_SETTINGS,
     Setting(
         "upstream",
         origin,
@@ -108,6 +110,7 @@ _GENERAL: tuple[Setting, ...] = (
     ),
     *QUOTA_SETTINGS,
     *MONITOR_SETTINGS,
+    *ACCESS_SETTINGS,
     Setting(
         "trusted_proxies",
         networks,
@@ -182,6 +185,7 @@ _GENERAL: tuple[Setting, ...] = (
     ),
     *ACCOUNT_SETTINGS,
     *CACHE_SETTINGS,
+    *SEARCH_SETTINGS,
 )
 _BY_NAME = {setting.name: setting for setting in _GENERAL}
 SETTINGS: tuple[Setting, ...] = (

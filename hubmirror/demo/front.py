@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from attrs import frozen
 from twisted.web.server import Request
 
@@ -27,6 +29,7 @@ class Front:
     blob_url: str
     realm: str
     service: str = "registry.demo"
+    is_public: Callable[[str], bool] = lambda _repository: True
 
     def authorize(self, authorization: str | None, scope: Scope | None) -> Claims:
         """The claims of a token that opens ``scope``; raises ``Unauthorized`` (RFC 6750, 3)."""

@@ -135,6 +135,7 @@ class Hub:
             pulls=PullLimit(self._settings.pull_limit, self._settings.is_pull_limit_enforced),
             blob_url=self.blob_url,
             realm=self.token_url,
+            is_public=lambda name: self._accounts.may_pull(None, name),
         )
         await self._listen("registry", RegistryRoot(front), self._settings.registry_port)
 

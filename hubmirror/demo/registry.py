@@ -13,6 +13,7 @@ from hubmirror.demo.front import Front, FrontResource, RepositoryResource
 from hubmirror.demo.host import HostResource
 from hubmirror.demo.listings import CatalogResource, ReferrersResource, TagsResource
 from hubmirror.demo.manifests import ManifestResource
+from hubmirror.demo.search import SearchResource
 from hubmirror.demo.sending import send_content
 from hubmirror.errors import NotFound, RegistryError
 from hubmirror.naming import Digest, Repository, parse_digest, parse_reference
@@ -31,6 +32,8 @@ class RegistryRoot(Resource):
         """The one resource for the whole path."""
         parts: list[bytes] = [path, *(request.postpath or ())]
         segments = [part.decode("utf-8", "replace") for part in parts]
+        if segments == ["v1", "search"]:
+            return SearchResource(self._front)
         if segments[0] != "v2":
             return HostResource(self._front.host)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from hubmirror.errors import NotFound
 from hubmirror.mirror.blobs import Blobs
 from hubmirror.mirror.kept import passed_on
 from hubmirror.mirror.listings import Listings
@@ -12,6 +13,7 @@ from hubmirror.mirror.negatives import Negatives
 from hubmirror.mirror.origin import IOrigin
 from hubmirror.mirror.outage import IDoorway
 from hubmirror.mirror.prefetch import Prefetch
+from hubmirror.mirror.search import Searches
 from hubmirror.mirror.tags import Tags
 from hubmirror.naming import Digest, Tag
 from hubmirror.question import (
@@ -21,6 +23,7 @@ from hubmirror.question import (
     Ping,
     Question,
     ReferrersRequest,
+    SearchRequest,
     TagsRequest,
     TokenRequest,
 )
@@ -44,6 +47,7 @@ class MirroredRegistry:
     listings: Listings
     negatives: Negatives
     prefetch: Prefetch
+    searches: Searches | None = None
     keeps: bool = True
     is_account: bool = False
     is_metered: bool = True
@@ -62,6 +66,10 @@ class MirroredRegistry:
                 return await self.doorway.ping(question, way)
             case TokenRequest() as request:
                 return await self.doorway.token(question, request, way)
+            case SearchRequest() as request:
+                if self.searches is None:
+                    raise NotFound
+                return await self.searches.answer(request, way)
         return passed_on(await way.ask(question))
 
     async def _content(self, question: Question, way: IOrigin) -> Answer:

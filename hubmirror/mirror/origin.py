@@ -5,7 +5,7 @@ from __future__ import annotations
 from attrs import evolve
 from zope.interface import Interface, implementer
 
-from hubmirror.errors import TooManyRequests
+from hubmirror.errors import RegistryError
 from hubmirror.naming import Repository
 from hubmirror.question import Question
 from hubmirror.tokens.grants import Grants
@@ -153,7 +153,7 @@ class _AsMirror:
 class SpentOrigin:
     """The way upstream of whom a limit of this mirror's leaves none."""
 
-    def __init__(self, error: TooManyRequests) -> None:
+    def __init__(self, error: RegistryError) -> None:
         self._error = error
 
     def admit(self) -> None:

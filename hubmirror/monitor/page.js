@@ -45,6 +45,7 @@ const charts = {
 };
 
 offerCopies();
+offerFiles();
 offerTokenForm();
 watch();
 
@@ -688,6 +689,45 @@ async function copy(source) {
     if (isCopied) getSelection().removeAllRanges();
     return isCopied;
   }
+}
+
+// ---------------------------------------------------------------- Images as files
+
+function offerFiles() {
+  const form = byId("file-form");
+  if (form === null) return; // nobody pulls at this address
+  byId("files").hidden = false;
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    byId("file-links").replaceChildren();
+    text("file-note", "Looking for it…");
+    const name = byId("file-name").value.trim();
+    try {
+      const response = await fetch(`${imagePath(name)}.json`, { signal: AbortSignal.timeout(SILENCE) });
+      const told = await response.json();
+      if (!response.ok) return text("file-note", `${told.errors[0].message}.`);
+      showFiles(name, told.platforms);
+    } catch {
+      text("file-note", "The mirror does not answer.");
+    }
+  });
+}
+
+function showFiles(name, platforms) {
+  const links = platforms.map(({ platform, digest }) => {
+    const isOnly = platforms.filter((other) => other.platform === platform).length === 1;
+    const query = platform && isOnly ? `?platform=${platform}` : "";
+    const named = isOnly ? name : `${name.replace(/(:[^/:@]*)?(@.*)?$/, "")}@${digest}`;
+    const item = element("li");
+    item.append(element("a", { href: `${imagePath(named)}.tar${query}` }, platform ?? "the image"));
+    return item;
+  });
+  byId("file-links").replaceChildren(...links);
+  text("file-note", links.length ? "A link for each platform." : "There is no image that runs.");
+}
+
+function imagePath(name) {
+  return `/image/${name.split("/").map(encodeURIComponent).join("/")}`;
 }
 
 // ---------------------------------------------------------------- Words for numbers and times

@@ -17,6 +17,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 from twisted.web.template import Element, Tag, XMLString, flattenString, renderer
 
+from hubmirror.clients.address import DOCKER_HUB
 from hubmirror.clients.catalogue import ClientSetup, client_setups
 
 __all__ = ["Page"]
@@ -67,20 +68,27 @@ class Page(Resource):
 
     ``upstream`` is the name by which the page tells whose mirror this is. ``public_url`` tells
     by which URL (a scheme and an authority) clients pull, of the request for the page; None is
-    a listener by which nobody pulls, and the page then has no set-up.
+    a listener by which nobody pulls, and the page then has no set-up. ``registries`` are what the
+    mirror has, the default one first.
     """
 
     isLeaf = False
 
-    def __init__(self, upstream: str, public_url: Callable[[Request], str | None]) -> None:
+    def __init__(
+        self,
+        upstream: str,
+        public_url: Callable[[Request], str | None],
+        registries: tuple[str, ...] = (DOCKER_HUB,),
+    ) -> None:
         super().__init__()
         self._upstream = upstream
         self._public_url = public_url
+        self._registries = registries
 
     def render_GET(self, request: Request) -> int:
         for name, value in _HEADERS.items():
             request.setHeader(name, value)
-        element = _PageElement(self._upstream, self._public_url(request))
+        element = _PageElement(self._upstream, self._public_url(request), self._registries)
         written: Deferred[bytes] = flattenString(request, element)
         written.addCallback(_with_code).addCallback(_send, request)
         written.addErrback(request.processingFailed)
@@ -106,10 +114,11 @@ def _with_code(page: bytes) -> bytes:
 class _PageElement(Element):
     loader = _TEMPLATE
 
-    def __init__(self, upstream: str, url: str | None) -> None:
+    def __init__(self, upstream: str, url: str | None, registries: tuple[str, ...]) -> None:
         super().__init__()
         self._upstream = upstream
         self._url = url
+        self._registries = registries
 
     @renderer
     def facts(self, _request: object, tag: Tag) -> Tag:
@@ -121,7 +130,7 @@ class _PageElement(Element):
 
     @renderer
     def clients(self, _request: object, tag: Tag) -> Iterator[Tag]:
-        for setup in client_setups(self._url or ""):
+        for setup in client_setups(self._url or "", self._registries):
             yield tag.clone().fillSlots(**_slots(setup))
 
 

@@ -8,6 +8,7 @@ from attrs import define
 from zope.interface import implementer
 
 from hubmirror.coordination.leases import Lease
+from hubmirror.errors import RegistryError
 from hubmirror.question import Outcome, Question
 from hubmirror.quota.counters import BYTES_IN, BYTES_OUT, column_of
 from hubmirror.quota.kinds import Kind, kind_of
@@ -71,6 +72,22 @@ class LeasedCharge(Charge):
             own.bytes_out += sent
 
 
+class _FreeCharge(LeasedCharge):
+    """A request that is refused here, and spends nothing."""
+
+    __slots__ = ()
+
+    def __init__(self, spender: Spender, kind: Kind, lease: Lease, refusal: RegistryError) -> None:
+        super().__init__(spender, kind, lease, _Sum)
+        self.refusal, self.is_final = refusal, True
+
+    def spend(self) -> bool:
+        """Nothing: it is counted, and that is all."""
+        self._is_spent = True
+        self._lease.counts[column_of(self.kind, self._outcome)] += 1
+        return True
+
+
 @implementer(IQuota)
 class LeasedQuota:
     """``lease`` is this worker's; ``elsewhere`` is raised for what is not known here.
@@ -97,6 +114,11 @@ class LeasedQuota:
         party = (address, user, repository_of(question))
         spender = Spender(address, None, user)
         return LeasedCharge(spender, kind_of(question), self._lease, lambda: self._of(party))
+
+    def refuse(self, question: Question, refusal: RegistryError) -> LeasedCharge:
+        """See ``IQuota``. It is counted as refused, but not to whom."""
+        spender = Spender(question.client.address)
+        return _FreeCharge(spender, kind_of(question), self._lease, refusal)
 
     def pulled(self, spender: Spender, question: Question) -> None:  # noqa: ARG002
         """Nothing is pulled from here."""

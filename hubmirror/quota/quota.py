@@ -10,7 +10,7 @@ from attrs import define, frozen
 from zope.interface import Attribute, Interface, implementer
 
 from hubmirror.coordination.leases import Leases
-from hubmirror.errors import TooManyRequests
+from hubmirror.errors import RegistryError, TooManyRequests
 from hubmirror.question import Outcome, Question
 from hubmirror.quota.accounts import Account, Book, Dimension, Entry, Note
 from hubmirror.quota.books import IBookStore
@@ -89,7 +89,7 @@ class Charge:
     kind: Kind
     note: Note
     _row: list[int]
-    refusal: TooManyRequests | None = None
+    refusal: RegistryError | None = None
     is_final: bool = False
 
     @property
@@ -123,6 +123,9 @@ class IQuota(Interface):
 
     def admit(question: Question, user: str | None = None) -> Charge:
         """Count ``question``, of ``user`` where that is known for sure, and decide about it."""
+
+    def refuse(question: Question, refusal: RegistryError) -> Charge:
+        """``question`` is refused by a rule of this mirror's: it spends nothing."""
 
     def pulled(spender: Spender, question: Question) -> None:
         """Docker Hub has counted a pull, for which this client asked."""
@@ -228,7 +231,8 @@ class Quota:
         else:  # the full one
             refusal = self._decide(charge.spender, now)
             if refusal is not None:
-                return self._refused(charge, refusal)
+                is_final = self._rules.on_exhausted == "refuse"
+                return self._refused(charge, refusal, is_final=is_final)
         self._row[ADMITTED] += 1
         note = charge.note
         note.requests += 1
@@ -238,6 +242,13 @@ class Quota:
         if used >= self._warn_at:
             self._tell(used)
         return charge
+
+    def refuse(self, question: Question, refusal: RegistryError) -> Charge:
+        """``question`` is refused by a rule of this mirror's: it spends nothing."""
+        self._turn()
+        alike = _alike(question, None)
+        charge = self._charges.get(alike) or self._new_charge(alike, question, None)
+        return self._refused(charge, refusal, is_final=True)
 
     def pulled(self, spender: Spender, question: Question) -> None:
         """Docker Hub has counted a pull, for which this client asked."""
@@ -400,13 +411,12 @@ class Quota:
         charge = self._charges[alike] = Charge(spender, kind_of(question), note, self._row)
         return charge
 
-    def _refused(self, charge: Charge, refusal: TooManyRequests) -> Charge:
+    def _refused(self, charge: Charge, refusal: RegistryError, *, is_final: bool) -> Charge:
         """``charge``, for a request that is refused."""
         note = charge.note
         note.refused += 1
         if not note.is_open:
             note.open()
-        is_final = self._rules.on_exhausted == "refuse"
         return Charge(charge.spender, charge.kind, note, self._row, refusal, is_final)
 
     def _decide(self, spender: Spender, now: float) -> TooManyRequests | None:
@@ -488,6 +498,12 @@ def repository_of(question: Question) -> str | None:
     """The repository under which ``question`` is counted."""
     repository = getattr(question.subject, "repository", None)
     return None if repository is None else repository.name
+
+
+def _alike(question: Question, user: str | None) -> _Alike:
+    """As ``Quota.admit`` has it, which has no time for a call."""
+    subject, repository = question.subject, repository_of(question)
+    return question.client.address, user, type(subject), question.method == "HEAD", repository
 
 
 def _status(limit: int, used: int, reset: datetime) -> WindowStatus:

@@ -52,7 +52,7 @@ from hubmirror.registry.responses import error_answer
 from hubmirror.registry.starting import start
 from hubmirror.transport.bodies import Bodies
 
-__all__ = ["Api", "Begun", "Token"]
+__all__ = ["Api", "Begun", "Endpoint", "Token"]
 
 #: How many targets are remembered with what they ask for.
 REMEMBERED: Final = 1024
@@ -89,7 +89,7 @@ class Begun:
             self._took(charge.kind, seconds)
 
 
-class _Endpoint(Resource):
+class Endpoint(Resource):
     """What the API's resources share: parse, ask the mirror, write.
 
     ``registries`` are those that it may be about; ``took`` is told how many seconds each request
@@ -143,7 +143,11 @@ class _Endpoint(Resource):
 
     def _question(self, exchange: Exchange) -> Question:
         message, home = exchange.message, self._registries.home(exchange.client.public_url)
-        subject = self._subject_or_refusal(message, home)
+        return self.asked(exchange, self._subject_or_refusal(message, home))
+
+    def asked(self, exchange: Exchange, subject: Subject) -> Question:
+        """``subject`` asked for by whoever sent ``exchange``, with the fields that came along."""
+        message, home = exchange.message, self._registries.home(exchange.client.public_url)
         return Question(
             method=message.method.decode("ascii"),
             subject=subject,
@@ -156,12 +160,16 @@ class _Endpoint(Resource):
             is_foreign=(registry_of(subject) or self._registries.default) != home,
         )
 
+    def challenging(self, answer: Answer, subject: Subject, *, is_foreign: bool) -> Answer:
+        """``answer``, which sends for a token to where those for ``subject`` are given."""
+        if answer.status != 401 or not is_foreign:
+            return answer
+        return evolve(answer, realm_path=f"/token/{registry_of(subject)}")
+
     async def _answer(self, question: Question, charge: Charge) -> Answer:
         try:
             answer = await self._mirror.answer(question, charge)
-            if answer.status == 401 and question.is_foreign:
-                return evolve(answer, realm_path=f"/token/{registry_of(question.subject)}")
-            return answer
+            return self.challenging(answer, question.subject, is_foreign=question.is_foreign)
         except RegistryError as error:
             return error_answer(error)
         except StoreFailed as error:
@@ -207,7 +215,7 @@ class _Endpoint(Resource):
             request.processingFailed(failure)
 
 
-class Api(_Endpoint):
+class Api(Endpoint):
     """``/v2/…``: OCI distribution-spec 1.1, the pulling half."""
 
     def __init__(
@@ -231,7 +239,7 @@ class Api(_Endpoint):
         return self._grammar.parse(segments, query_of(target), home)
 
 
-class Token(_Endpoint):
+class Token(Endpoint):
     """``/token``, and ``/token/ghcr.io`` for another registry than the default one.
 
     Docker registry v2 token authentication, GET and the OAuth2 form of it.

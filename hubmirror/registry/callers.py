@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Final
 
 from hubmirror.question import Client, Headers
@@ -18,18 +19,34 @@ _FORWARDED: Final = frozenset(
 
 
 class Caller:
-    """The other end of one connection, at ``peer``; ``local`` is this end's authority."""
+    """The other end of one connection, at ``peer``; ``local`` is this end's authority.
 
-    def __init__(self, peer: str, local: str, *, is_secure: bool) -> None:
+    ``find_user`` tells whose certificate it has shown, once its first request has come.
+    """
+
+    def __init__(
+        self,
+        peer: str,
+        local: str,
+        *,
+        is_secure: bool,
+        find_user: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self.peer = peer
         self.local = local
         self.is_secure = is_secure
+        self._find_user = find_user
         self._last: tuple[object, Client] | None = None
 
     @property
     def address(self) -> str:
         """The address of the other end itself, as a client's is written."""
         return self._address_and_url("", (), (), None)[0]
+
+    @cached_property
+    def user(self) -> str | None:
+        """Whose certificate the other end has shown, if any."""
+        return self._find_user()
 
     def host(self, message: Message) -> str:
         """The authority to which ``message`` was sent: its Host, or else this end's."""
@@ -53,7 +70,10 @@ class Caller:
         address, url = self._address_and_url(
             self.host(message), headers, trusted, public_url, other_hosts
         )
-        client = Client(address, url, agent)
+        user = self.user
+        if user is not None and address != self.address:
+            user = None  # it is a proxy's, and tells nothing of those for whom that speaks
+        client = Client(address, url, agent, user)
         if not is_forwarded:
             self._last = (key, client)
         return client

@@ -6,7 +6,7 @@ RFC 9112 leaves to a server's care (sections 9.3 to 9.6: persistence, pipelining
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from attrs import frozen
@@ -29,6 +29,7 @@ from hubmirror.registry.deadlines import Queue
 from hubmirror.registry.message import Exchange, Message
 from hubmirror.registry.parsing import RequestParser
 from hubmirror.registry.quick import Response
+from hubmirror.registry.redirecting import REDIRECT, redirection
 from hubmirror.registry.request import MirrorRequest
 from hubmirror.registry.responses import raw_response
 from hubmirror.registry.sending import send_now
@@ -102,6 +103,7 @@ class MirrorChannel(Protocol):
         self._turn: IDelayedCall | None = None
         self._has_heard = False
         self._is_last = False
+        self._is_dismissed = False
         self._is_over = False
         self._is_closing = False
         self._is_serving = False
@@ -119,6 +121,7 @@ class MirrorChannel(Protocol):
             str(transport.getPeer().host),
             _authority(transport.getHost()),
             is_secure=ISSLTransport.providedBy(transport),
+            find_user=self._certified_user,
         )
         self.site.connected(self)
         self._within(self._limits.header_timeout, MirrorChannel._too_slow)
@@ -249,8 +252,13 @@ class MirrorChannel(Protocol):
         """Where a file's bytes may go past the transport's buffer; None without a socket."""
         return file_socket(self.transport)
 
+    def came_by(self, ports: Collection[object]) -> bool:
+        """Whether one of ``ports`` has accepted this connection."""
+        return getattr(self.transport, "server", None) in ports
+
     def last_call(self) -> None:
-        """The mirror is ending: one more request is answered, if it comes soon."""
+        """The mirror or its listener ends: one more request is answered, if it comes soon."""
+        self._is_dismissed = True
         if not self._is_over:
             self._watch()
 
@@ -267,6 +275,14 @@ class MirrorChannel(Protocol):
         else:
             transport.loseWriteConnection()
         self._within(LINGER, MirrorChannel.forceAbortClient)
+
+    def _certified_user(self) -> str | None:
+        """Whose certificate the client has shown, in the handshake that is over by now."""
+        find = self.site.frontage.certificate_user
+        if find is None or not self.isSecure():
+            return None
+        certificate = cast(Any, self.transport).getPeerCertificate()
+        return None if certificate is None else find(certificate)
 
     def _serve(self) -> None:
         """Serve what has come: one request at a time, and none while nobody takes answers."""
@@ -300,13 +316,21 @@ class MirrorChannel(Protocol):
 
     def _begin(self, message: Message) -> None:
         self._is_last = (
-            self.site.is_draining or not message.is_persistent or message.version == b"HTTP/1.0"
+            self._is_dismissed
+            or self.site.is_draining
+            or not message.is_persistent
+            or message.version == b"HTTP/1.0"
         )
         frontage = self.site.frontage
         client = self.caller.client(
             message, frontage.trusted_proxies, frontage.public_url, frontage.registry_hosts
         )
         exchange = Exchange(message, client, self.site.reactor.seconds())
+        if frontage.redirect is not None:
+            location = frontage.redirect.location(message, self.caller, frontage.trusted_proxies)
+            if location is not None:
+                self._send_away(exchange, location)
+                return
         quick, api = self.site.quick, self.site.api
         is_refusable = api is not None and self.is_refusable
         if is_refusable and self.site.shedding.refuses(message.target):
@@ -321,6 +345,13 @@ class MirrorChannel(Protocol):
         if self._is_last:
             self._request.setHeader("Connection", "close")
         self._request.serve(exchange, begun)
+
+    def _send_away(self, exchange: Exchange, location: str) -> None:
+        """It should have come over TLS."""
+        send_now(self.transport, redirection(location, is_last=self._is_last))
+        line = exchange.line(status=REDIRECT, sent=0, seconds=0.0, upstream=None)
+        self.site.log_request(line)
+        self._go_on()
 
     def _shed(self, exchange: Exchange) -> None:
         """Refuse what there is no time for, before anything is done for it."""
@@ -390,7 +421,8 @@ class MirrorChannel(Protocol):
                 self._within(self._limits.header_timeout, MirrorChannel._too_slow)
         else:
             self._is_idle = True
-            seconds = LAST_CALL if self.site.is_draining else self._limits.idle_timeout
+            is_ending = self._is_dismissed or self.site.is_draining
+            seconds = LAST_CALL if is_ending else self._limits.idle_timeout
             self._within(seconds, MirrorChannel.loseConnection)
             self._queue(REST, MirrorChannel._rest).begin(self)
 

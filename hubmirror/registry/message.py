@@ -15,7 +15,9 @@ from hubmirror.question import Client, Headers
 __all__ = ["Exchange", "Message", "parse_parameters", "query_of", "segments_of"]
 
 #: Parameters of a query that may stand in the log: never a secret.
-LOGGED_PARAMETERS: Final = frozenset({"artifactType", "last", "n", "ns", "scope", "service"})
+LOGGED_PARAMETERS: Final = frozenset(
+    {"artifactType", "last", "n", "ns", "platform", "scope", "service"}
+)
 
 
 @define(eq=False)

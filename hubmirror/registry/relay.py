@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import Any, Final, cast
+from urllib.parse import quote
 
 from httptools import HttpParserError, HttpResponseParser
 from twisted.internet.defer import CancelledError, Deferred
@@ -26,7 +27,8 @@ from hubmirror.registry.request import MirrorRequest
 
 __all__ = ["CALLER", "Relay", "RelayResource"]
 
-#: Tells for whom a request is: the peer's address, this end's authority, and the scheme.
+#: Tells for whom a request is: the peer's address, this end's authority, the scheme, and, if it has
+#: shown a certificate, percent-encoded its user.
 CALLER: Final = b"hubmirror-caller"
 #: Fields that speak of one connection alone (RFC 9110, section 7.6.1), or that are made anew.
 _HOP_BY_HOP: Final = frozenset(
@@ -370,7 +372,8 @@ def _starting() -> Unavailable:
 
 def _written(caller: Caller) -> bytes:
     scheme = "https" if caller.is_secure else "http"
-    return f"{caller.peer} {caller.local} {scheme}".encode("latin-1")
+    user = "" if caller.user is None else f" {quote(caller.user, safe='')}"
+    return f"{caller.peer} {caller.local} {scheme}{user}".encode("latin-1")
 
 
 def _number(fields: _Fields) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final, cast
+from urllib.parse import unquote
 
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.web.resource import IResource
@@ -47,7 +48,7 @@ class RelayedSite(MirrorSite):
 
     def log_request(self, fields: dict[str, object]) -> None:
         """As any, but that a report is no client's request."""
-        if fields.get("client"):
+        if fields.get("client", "?"):  # a word on why an answer broke off has none
             super().log_request(fields)
 
 
@@ -79,7 +80,8 @@ class RelayedChannel(MirrorChannel):
 
 
 def _read(told: bytes) -> Caller:
-    peer, local, scheme = told.decode("latin-1").split(" ")
-    if scheme not in ("http", "https"):
+    peer, local, scheme, *users = told.decode("latin-1").split(" ")
+    if scheme not in ("http", "https") or len(users) > 1:
         raise BadRequest
-    return Caller(peer, local, is_secure=scheme == "https")
+    user = unquote(users[0]) if users else None
+    return Caller(peer, local, is_secure=scheme == "https", find_user=lambda: user)

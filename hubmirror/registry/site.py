@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from ipaddress import ip_address
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -26,6 +26,7 @@ from hubmirror.registry.channel import LINGER, Limits, MirrorChannel
 from hubmirror.registry.deadlines import Deadlines
 from hubmirror.registry.forwarded import Network, parse_host
 from hubmirror.registry.quick import QuickWay
+from hubmirror.registry.redirecting import HttpsRedirect
 from hubmirror.registry.request import MirrorRequest
 from hubmirror.registry.responses import COMMON_HEADERS, raw_response
 from hubmirror.registry.root import Root
@@ -38,13 +39,17 @@ __all__ = ["Frontage", "MirrorSite"]
 class Frontage:
     """How this mirror is reached: which peers are proxies, and its names, if it was told.
 
-    ``registry_hosts`` are those that lead to one of its registries.
+    ``registry_hosts`` are those that lead to one of its registries. ``redirect`` is where
+    plain HTTP is sent to; None: it is served. ``certificate_user`` tells whose the certificate is
+    that a client shows, where they are asked for one.
     """
 
     trusted_proxies: tuple[Network, ...] = ()
     public_url: str | None = None
     host_names: frozenset[str] = field(default=frozenset({"localhost"}))
     registry_hosts: frozenset[str] = frozenset()
+    redirect: HttpsRedirect | None = None
+    certificate_user: Callable[[object], str | None] | None = None
 
     @property
     def names(self) -> frozenset[str]:
@@ -169,6 +174,15 @@ class MirrorSite(Site):
                 cut.cancel()
 
         return done.addCallback(finished)
+
+    def dismiss(self, ports: Collection[object]) -> None:
+        """End the connections that ``ports``, which listen no more, have accepted: as ``drain``
+
+        does, but each takes what time it needs.
+        """
+        for channel in list(self._channels):
+            if channel.came_by(ports):
+                channel.last_call()
 
     def log(self, request: TwistedRequest) -> None:
         """Nothing: ``MirrorRequest`` says when it is over, also when the client has gone."""

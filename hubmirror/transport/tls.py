@@ -39,6 +39,8 @@ LARGEST_WRITE: Final = 256 * 1024
 #: The same of a file for whom nobody knows yet how fast he reads: what the socket doesn't take of
 #: it stays in memory, for as long as a slow reader likes.
 FIRST_WRITE: Final = 32 * 1024
+#: Protocols that are over with the handshake (RFC 8737, section 6.2).
+SILENT: Final = (b"acme-tls/1",)
 #: And later on as much as leaves in so many seconds.
 WRITE_AHEAD: Final = 0.02
 
@@ -195,6 +197,8 @@ class TLSServer(Server):
             self.startWriting()
         else:
             self.stopWriting()
+        if self.negotiatedProtocol in SILENT:
+            self.loseConnection()
 
     def _is_deaf(self) -> bool:
         """Whether the protocol is to be given nothing."""

@@ -135,6 +135,7 @@ def test_a_host_is_a_url(host: str, capsys: pytest.CaptureFixture[str]) -> None:
         ({"http": "[::]:5001"}, "http://[::1]:5001"),
         ({"https": "10.0.0.1:5443"}, "https://10.0.0.1:5443"),
         ({"public_url": "https://hub.example"}, "https://hub.example"),
+        ({"https": ":5443", "acme": "hub.example.org"}, "https://hub.example.org:5443"),
     ],
 )
 def test_the_configuration_tells_where_it_is(
@@ -142,6 +143,20 @@ def test_the_configuration_tells_where_it_is(
 ) -> None:
     """By what clients are told, or by where it listens, TLS first."""
     assert mirror_of(config(tmp_path, **values)).url == url
+
+
+def test_the_configuration_tells_what_is_mirrored(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All registries that it has, unless some are named."""
+    path = root / "hubmirror.toml"
+    path.write_text('[upstream."ghcr.io"]\n')
+    asked = ["containerd", "--config", str(path), "--data", str(root), "--root", str(root)]
+
+    assert main([*asked, "--print"]) == 0
+    assert "certs.d/ghcr.io/hosts.toml" in capsys.readouterr().out
+    assert main([*asked, "--print", "--registry", "docker.io"]) == 0
+    assert "ghcr.io" not in capsys.readouterr().out
 
 
 def test_a_port_of_chance_is_not_known(tmp_path: Path) -> None:

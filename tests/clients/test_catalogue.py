@@ -80,7 +80,7 @@ def test_buildkit_is_told_of_plain_http(url: str, is_insecure: bool) -> None:
 
 def test_several_registries() -> None:
     """A file for each where a client wants that; docker has none for others."""
-    registries = ("ghcr.io", "docker.io")
+    registries = ("docker.io", "ghcr.io")
 
     files = {one.key: one.file for one in client_setups(SECURE, registries)}
 

@@ -6,6 +6,7 @@ import json
 from pathlib import PurePosixPath
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,8 +86,9 @@ def test_the_ca_stands_where_docker_looks(place: str, certificate: str, command:
 def test_other_registries_are_told_of() -> None:
     """Docker has no mirrors for them."""
     assert "docker pull hub.example:5443/ghcr.io/NAME" in "".join(DOCKER.notes(TWO))
-    with pytest.raises(SetupError, match="Docker Hub alone"):
-        files_of("docker", MirrorAddress(URL, ("ghcr.io",)))
+    for none in (MirrorAddress(URL, ("ghcr.io",)), evolve(TWO, default="ghcr.io")):
+        with pytest.raises(SetupError, match="Docker Hub alone"):
+            files_of("docker", none)
 
 
 def test_a_login_in_the_clear_is_told_of() -> None:

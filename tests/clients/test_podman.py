@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from attrs import evolve
+
 from hubmirror.clients.address import MirrorAddress
 from hubmirror.clients.podman import mirrors_of
 from tests.clients.examples import CA, SECURE, TWO, files_of, merged
@@ -12,12 +14,15 @@ PLACE = "/etc/containers/registries.conf.d/hubmirror.conf"
 
 
 def test_each_registry_has_its_path_at_the_mirror() -> None:
-    """Docker Hub's images are at its root."""
+    """The default's images are at its root."""
     text = merged("podman", PLACE, TWO).encode()
+    other = merged("podman", PLACE, evolve(TWO, default="ghcr.io")).encode()
 
     assert mirrors_of("docker.io", PurePosixPath(PLACE), text) == ["hub.example:5443"]
     assert mirrors_of("ghcr.io", PurePosixPath(PLACE), text) == ["hub.example:5443/ghcr.io"]
     assert mirrors_of("quay.io", PurePosixPath(PLACE), text) == []
+    assert mirrors_of("docker.io", PurePosixPath(PLACE), other) == ["hub.example:5443/docker.io"]
+    assert mirrors_of("ghcr.io", PurePosixPath(PLACE), other) == ["hub.example:5443"]
 
 
 def test_plain_http_is_said_for_each() -> None:

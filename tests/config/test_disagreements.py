@@ -69,3 +69,65 @@ def test_a_network_has_one_name() -> None:
         "networks.dev: 10.1.0.0/16 is called ci, too; allowed: one name for each (file x)"
     ]
     assert told(networks={"ci": (inner, inner), "dev": (ip_network("10.0.0.0/8"),)}) == []
+
+
+ACME = {
+    "acme": ("hub.example.org",),
+    "https": listen_addresses(":443"),
+    "acme_directory": "https://acme-v02.api.letsencrypt.org/directory",
+}
+
+
+def test_a_certificate_may_come_from_elsewhere() -> None:
+    """For the name by which clients know the mirror."""
+    assert told(**ACME) == told(**ACME, public_url="https://hub.example.org:8443") == []
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"https": ()}, "https is off"),
+        ({"certificate": "x"}, "certificate too"),
+        ({"acme": ("hub.local",)}, "hub.local is not a name of the public DNS"),
+        ({"public_url": "https://other.example.org"}, "it lacks other.example.org"),
+    ],
+)
+def test_what_can_not_be_beside_it(values: dict[str, Any], words: str) -> None:
+    """Each is told at the setting that names the hosts."""
+    (problem,) = told(**{**ACME, **values})
+    assert problem.startswith("acme")
+    assert words in problem
+
+
+def test_a_ca_of_ones_own_may_know_any_name() -> None:
+    """Only public ones can't."""
+    own = {**ACME, "acme": ("hub", "hub.lan"), "acme_directory": "https://ca.lan/dir"}
+    assert told(**own) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [("acme_eab_kid", "acme_eab_key_file"), ("acme_eab_key_file", "acme_eab_kid")],
+)
+def test_an_account_has_an_id_and_a_key(given: str, missing: str) -> None:
+    """Or neither."""
+    pair = {"acme_eab_kid": None, "acme_eab_key_file": None}
+    assert told(**ACME, **pair) == told(**ACME, **dict.fromkeys(pair, "x")) == []
+    (problem,) = told(**ACME, **{**pair, given: "x"})
+    assert problem.startswith(f"{missing}: it is missing, but {given} is set")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"https": ()}, "https is off"),
+        ({"https": listen_addresses("127.0.0.1:0"), "public_url": None}, "is not known before"),
+    ],
+)
+def test_a_redirect_leads_somewhere(values: dict[str, Any], words: str) -> None:
+    """To a port that is known."""
+    (problem,) = told(https_redirect=True, **values)
+    assert problem.startswith("https_redirect")
+    assert words in problem
+    known = {"https": listen_addresses("127.0.0.1:0"), "public_url": "https://hub.example.org"}
+    assert told(https_redirect=True, **known) == []

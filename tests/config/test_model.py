@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve, fields
 
 from hubmirror.config import SETTINGS, Config, ListenAddress, Share, load
+from hubmirror.config.model import Upstream
 from hubmirror.quota.rules import ClientLimits, Rules
 
 
@@ -17,7 +18,10 @@ def config(**changes: object) -> Config:
 def test_every_setting_is_a_field() -> None:
     """The table and the class name the same settings, in one order."""
     names = [attribute.name for attribute in fields(Config)]
-    secrets = ("egress_login", "upstream_login", "webhook_url", "monitor_secret")
+    secrets = (
+        *("egress_login", "upstream_login", "webhook_url", "monitor_secret"),
+        "acme_eab_key",
+    )
     assert sorted(names) == sorted([*(setting.name for setting in SETTINGS), *secrets])
 
 
@@ -87,3 +91,28 @@ def test_a_share() -> None:
     assert Share(80).of(1001) == 800
     assert str(Share(80)) == "80%"
     assert str(Share(12.5)) == "12.5%"
+
+
+@pytest.mark.parametrize(
+    ("upstream", "tables", "names"),
+    [
+        ("https://registry-1.docker.io", (), ("docker.io",)),
+        ("https://a.example", (), ("docker.io",)),
+        ("https://a.example", (Upstream("ghcr.io", "b"),), ("docker.io", "ghcr.io")),
+        (
+            "https://registry-1.docker.io",
+            (Upstream("ghcr.io", "b"), Upstream("docker.io", "c")),
+            ("docker.io", "ghcr.io"),
+        ),
+        (
+            "https://registry-1.docker.io",
+            (Upstream("docker.io", "c"), Upstream("ghcr.io", "b", is_default=True)),
+            ("ghcr.io", "docker.io"),
+        ),
+    ],
+)
+def test_registries_by_the_names_that_clients_have(
+    upstream: str, tables: tuple[Upstream, ...], names: tuple[str, ...]
+) -> None:
+    """The default one is first; it has Docker Hub's name where no other has that."""
+    assert config(upstream=upstream, upstreams=tables).client_registries == names

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hubmirror.config import Config, ConfigError, Upstream, load
+from hubmirror.errors import NameUnknown
 
 
 def written(folder: Path, text: str, **flags: str) -> Config:
@@ -50,7 +51,8 @@ def test_the_general_login_is_the_default_registrys(tmp_path: Path) -> None:
     """A password for one registry is never shown to another."""
     private(tmp_path, "me:secret")
     text = (
-        'auth = "mirror"\nupstream_credentials = "login"\nlibrary_prefix = true\n'
+        'allow_upstreams = "*.gcr.io"\nauth = "mirror"\nupstream_credentials = "login"\n'
+        "library_prefix = true\n"
         '[upstream."ghcr.io"]\n[upstream."quay.io"]\ncredentials = "login"\n'
     )
     config = written(tmp_path, text)
@@ -71,7 +73,9 @@ def test_the_default_may_be_another(tmp_path: Path) -> None:
 
 def test_who_is_called_so_without_a_table() -> None:
     """It is at its own name, over https."""
-    config = load({}, {}, uid=0).config
+    config = load({"allow_upstreams": "quay.io"}, {}, uid=0).config
+    with pytest.raises(NameUnknown):
+        config.called("ghcr.io")
     assert config.called("quay.io") == Upstream("quay.io", "https://quay.io")
 
 

@@ -59,7 +59,7 @@ async def test_token_for_another_repository_does_not_open(client: Client) -> Non
         (f"/v2/{NAME}/blobs/sha256:0", 400, "DIGEST_INVALID"),
         ("/v2/UPPER/manifests/latest", 404, "NAME_INVALID"),
         (f"/v2/{NAME}/else", 404, "UNSUPPORTED"),
-        ("/v1/search", 404, "UNSUPPORTED"),
+        ("/v1/users", 404, "UNSUPPORTED"),
     ],
 )
 @pytest_twisted.ensureDeferred

@@ -291,6 +291,7 @@ class FakeMirror:
         self.history = history()
         self.listeners = 0
         self.asked: list[str] = []
+        self.images: dict[str, tuple[int, object]] = {}
         self._figures = figures()
         self._version = 0
         self._changed = Condition()
@@ -375,12 +376,23 @@ class _Handler(BaseHTTPRequestHandler):
         self.mirror.asked.append(self.path)
         tell = {"/": self._tell_page, "/quota": self._tell_quota, "/quota/stream": self._stream}
         tell |= {"/quota/history": self._tell_history}
+        if path in self.mirror.images:
+            self._tell_image(*self.mirror.images[path])
+            return
         found = tell.get(path)
         status = 404 if found is None else self.mirror.status_for(self.headers["Authorization"])
         if found is None or (path != "/" and status != 200):
             self.send_error(status)
         else:
             found()
+
+    def _tell_image(self, status: int, told: object) -> None:
+        body = json.dumps(told).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def _tell_page(self) -> None:
         head, body = self.mirror.page

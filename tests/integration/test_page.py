@@ -342,6 +342,41 @@ def test_a_button_copies_the_setup(page: Page, mirror: FakeMirror, host: str, cl
     assert "is copied" in page.text("copied")
 
 
+def test_links_to_an_image_as_a_file(page: Page, mirror: FakeMirror) -> None:
+    """One for each platform, whoever may see the figures; two of one platform by their digests."""
+    mirror.status = 403
+    digests = [f"sha256:{number:064x}" for number in range(3)]
+    names = ("linux/amd64", "windows/amd64", "windows/amd64")
+    platforms = [
+        {"platform": name, "digest": digest} for name, digest in zip(names, digests, strict=True)
+    ]
+    mirror.images["/image/team/app%3A1.json"] = (200, {"platforms": platforms})
+    page.open("refused")
+
+    page.find("#file-name").send_keys(" team/app:1 ", Keys.ENTER)
+    wait_until(lambda: page.all("#file-links a"), "links", context=page.problems)
+
+    assert [link.text for link in page.all("#file-links a")] == list(names)
+    assert [link.get_attribute("href") for link in page.all("#file-links a")] == [
+        f"{mirror.url}/image/team/app%3A1.tar?platform=linux/amd64",
+        *(f"{mirror.url}/image/team/app%40{one.replace(':', '%3A')}.tar" for one in digests[1:]),
+    ]
+    assert audit(page.driver) == []
+
+
+def test_says_why_there_is_no_such_file(page: Page, mirror: FakeMirror) -> None:
+    """In the mirror's own words, as text."""
+    told = {"errors": [{"code": "MANIFEST_UNKNOWN", "message": HOSTILE}]}
+    mirror.images["/image/nothing.json"] = (404, told)
+    page.open()
+
+    page.find("#file-name").send_keys("nothing", Keys.ENTER)
+
+    page.waits_for("file-note", HOSTILE)
+    assert page.all("#file-links a") == []
+    assert page.all("img") == []
+
+
 def test_the_monitors_own_listener_has_no_setup(chromium: Chrome) -> None:
     """For nobody pulls by it; the figures are there."""
     dress(chromium)
@@ -399,7 +434,7 @@ def test_keys_reach_all_and_show_where_they_are(page: Page, mirror: FakeMirror) 
     page.run("document.activeElement.blur()")
 
     reached = []
-    for _ in range(8):
+    for _ in range(10):
         page.driver.switch_to.active_element.send_keys(Keys.TAB)
         told = page.run(
             "const node = document.activeElement, name = node.id || node.dataset.copy || node.type;"
@@ -409,7 +444,8 @@ def test_keys_reach_all_and_show_where_they_are(page: Page, mirror: FakeMirror) 
         reached.append(told[0])
 
     assert reached == [
-        *("token", "submit", "docker", "containerd", "podman", "k3s", "buildkit", "none")
+        *("token", "submit", "docker", "containerd", "podman", "k3s", "buildkit", "none"),
+        *("file-name", "submit"),
     ]
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 
+from hubmirror.demo.image import hello_image
 from hubmirror.demo.program import MESSAGE
+from tests.integration.live_hub import live_hub
 from tests.support.containerd import running_containerd
 from tests.support.docker import running_dockerd
-from tests.support.mirror import Mirror
+from tests.support.mirror import Mirror, start_mirror
 from tests.support.programs import run
 from tests.support.waiting import wait_until
 
@@ -62,19 +65,51 @@ def test_containerd(mirror: Mirror, tmp_path: Path) -> None:
         )
 
 
-@pytest.mark.parametrize("mirror", ["local-ca"], indirect=True)
-def test_podman(mirror: Mirror, tmp_path: Path) -> None:
-    """The drop-in by itself is a ``registries.conf``; the CA is where it looks for it."""
-    hubmirror_setup("podman", mirror, tmp_path)
-
-    etc = tmp_path / "etc/containers"
-    environment = {
-        "CONTAINERS_REGISTRIES_CONF": str(etc / "registries.conf.d/hubmirror.conf"),
-    }
+def podman_pulls(image: str, mirror: Mirror, root: Path) -> None:
+    """By the drop-in, which by itself is a ``registries.conf``, and the CA beside it."""
+    etc = root / "etc/containers"
+    drop_in = str(etc / "registries.conf.d/hubmirror.conf")
+    trust = ("--cert-dir", etc / "certs.d" / mirror.authority) if mirror.ca else ()
     with TemporaryDirectory(prefix="podman-") as folder:  # it takes 50 characters at most
         storage = ("--root", f"{folder}/root", "--runroot", f"{folder}/run")
-        trust = ("--cert-dir", etc / "certs.d" / mirror.authority)
-        image = "docker.io/library/busybox:1.2"
-        run("podman", *storage, "--storage-driver", "vfs", "pull", *trust, image, env=environment)
+        podman = ("podman", *storage, "--storage-driver", "vfs")
+        run(*podman, "pull", *trust, image, env={"CONTAINERS_REGISTRIES_CONF": drop_in})
+
+
+@pytest.mark.parametrize("mirror", ["local-ca"], indirect=True)
+def test_podman(mirror: Mirror, tmp_path: Path) -> None:
+    """The CA is where it looks for it."""
+    hubmirror_setup("podman", mirror, tmp_path)
+
+    podman_pulls("docker.io/library/busybox:1.2", mirror, tmp_path)
 
     assert "/v2/library/busybox/manifests/1.2" in mirror.program.text()
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Mirror]:
+    """A mirror of two registries, each with an image that the other has not."""
+    with live_hub() as hub, live_hub() as ghcr:
+        hub.store.add_image("library/hello", "1", hello_image())
+        ghcr.store.add_image("owner/app", "1", hello_image())
+        (tmp_path / "hubmirror.toml").write_text(f'[upstream."ghcr.io"]\nurl = "{ghcr.url}"\n')
+        options = ("--config", str(tmp_path / "hubmirror.toml"), *hub.upstream)
+        mirror = start_mirror("serve", tmp_path / "mirror", "--http", "127.0.0.1:0", *options)
+        try:
+            yield mirror
+        finally:
+            mirror.program.stop()
+
+
+def test_two_registries(pair: Mirror, tmp_path: Path) -> None:
+    """Both clients find both: containerd by a file for each, podman by the path at the mirror."""
+    images = ("docker.io/library/hello:1", "ghcr.io/owner/app:1")
+    registries = ("--registry", "docker.io", "--registry", "ghcr.io")
+    with running_containerd(tmp_path, pair) as containerd:
+        hubmirror_setup("nerdctl", pair, tmp_path, "--config-path", "/certs.d", *registries)
+        for image in images:
+            containerd.pull(image)
+
+    hubmirror_setup("podman", pair, tmp_path, *registries)
+    for image in images:
+        podman_pulls(image, pair, tmp_path)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from hubmirror.config import Upstream
 from tests.registry.edge import Edge, Wire
 
-__all__ = ["BODY", "World", "told"]
+__all__ = ["BODY", "DIGEST", "MANIFEST", "World", "told"]
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 UPSTREAMS = (

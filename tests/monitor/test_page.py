@@ -74,6 +74,16 @@ def test_has_a_setup_and_a_button_for_each_client(client: str) -> None:
     assert ("pre", {"id": f"setup-{client.lower()}"}) in elements
 
 
+def test_has_a_setup_for_each_registry() -> None:
+    """Where a client wants one for each."""
+    request = DummyRequest([b""])
+    Page("registry.example", lambda _: URL, ("docker.io", "ghcr.io")).render(request)
+    page = b"".join(request.written).decode()
+
+    assert "/etc/containerd/certs.d/ghcr.io/hosts.toml" in page
+    assert "hub.example/ghcr.io" in page
+
+
 def test_has_no_setup_where_nobody_pulls() -> None:
     """On a listener of the monitor's own."""
     _, page = rendered(url=None)

@@ -21,6 +21,8 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 
 from hubmirror import config as configuration
+from hubmirror.admission import compose_admission
+from hubmirror.cache.image_names import ImageNames
 from hubmirror.cache.memory import Memory, RememberingBlobs, RememberingIndex
 from hubmirror.config import Config, load
 from hubmirror.fetching.fetch import FetchLimits
@@ -32,9 +34,11 @@ from hubmirror.quota.quota import Quota
 from hubmirror.quota.rules import Rules
 from hubmirror.registry.api import Api, Token
 from hubmirror.registry.channel import Limits
+from hubmirror.registry.image import Image
 from hubmirror.registry.root import Root
+from hubmirror.registry.search import Search
 from hubmirror.registry.site import Frontage, MirrorSite
-from hubmirror.sites import registries_of
+from hubmirror.sites import names_of
 from hubmirror.storage import Pools, Room, Storage
 from hubmirror.transport.bodies import Bodies
 from hubmirror.upstream.client import TimeLimits, UpstreamClient, http_client
@@ -186,13 +190,28 @@ class Edge:
             return Connected(client, registry, lambda: succeed(None))
 
         self.policy = policy = compose_policy(
-            self.clock, self.now, config, self.quota, self.storage, connect
+            self.clock,
+            self.now,
+            config,
+            self.quota,
+            self.storage,
+            connect,
+            admission=compose_admission(
+                config,
+                names_of(config),
+                self.now,
+                self.clock.seconds,
+                lambda work, *what: succeed(work(*what)),
+            ),
         )
         self.mirror = policy.mirror
-        registries = registries_of(config)
+        registries = config.registries
+        names = ImageNames(registries.default, library_prefix)
         bodies = Bodies(lambda fd, size, offset: succeed(os.pread(fd, size, offset)))
         children = {
+            b"v1": Search(policy.mirror, bodies, registries),
             b"v2": Api(policy.mirror, bodies, registries),
+            b"image": Image(policy.mirror, bodies, registries, names),
             b"token": Token(policy.mirror, bodies, registries),
             **(pages or {}),
         }

@@ -50,3 +50,22 @@ def test_a_change_is_noticed() -> None:
     assert one.client(message(host=b"b", user_agent=b"y"), TRUSTED, None).address == "192.0.2.1"
     assert one.client(told, (), None).address == "192.0.2.1"
     assert one.client(message(host=b"b"), TRUSTED, "https://hub").public_url == "https://hub"
+
+
+def test_whose_certificate_it_has_shown() -> None:
+    """Found out once; a proxy's is not that of those for whom it speaks."""
+    asked: list[str] = []
+
+    def find() -> str:
+        asked.append("alice")
+        return asked[-1]
+
+    one = Caller("192.0.2.1", "127.0.0.1:5000", is_secure=True, find_user=find)
+    assert asked == []
+    assert one.client(message(host=b"a"), TRUSTED, None).user == "alice"
+    assert one.client(message(host=b"b"), TRUSTED, None).user == "alice"
+    told = message(host=b"a", x_forwarded_for=b"198.51.100.7")
+    assert one.client(told, TRUSTED, None).user is None
+    assert one.client(told, (), None).user == "alice"
+    assert asked == ["alice"]
+    assert caller().client(message(host=b"a"), TRUSTED, None).user is None

@@ -25,13 +25,19 @@ class Authority:
         self.certificate.write_bytes(_certificate_pem(certificate))
         self._pair = KeyPair((certificate,), key, self.certificate, folder / "ca.key")
 
-    def issue(self, name: str, hosts: tuple[str, ...] = ("127.0.0.1", "localhost")) -> Path:
+    def issue(
+        self,
+        name: str,
+        hosts: tuple[str, ...] = ("127.0.0.1", "localhost"),
+        now: datetime | None = None,
+    ) -> Path:
         """A new certificate for ``hosts``, as ``name.crt``, its key beside it as ``name.key``.
 
+        Its time begins at ``now``, which may be long ago.
         Called again with the same ``name`` it replaces both, as a renewal does.
         """
         key = new_key()
-        leaf = issue_leaf(key, hosts, self._pair, _now())
+        leaf = issue_leaf(key, hosts, self._pair, now or _now())
         certificate = self._folder / f"{name}.crt"
         certificate.with_suffix(".key").write_bytes(_key_pem(key))
         certificate.with_suffix(".key").chmod(0o600)

@@ -1,0 +1,1 @@
+"""The rules of this mirror: networks, users, repositories."""

@@ -49,7 +49,7 @@ class Certification:
 
         Where nothing has changed, what has failed before is tried again at once.
         """
-        wanted = (config.acme, config.data, server_of(config))
+        wanted = (config.acme, config.data, server_of(config), config.http, config.https)
         if self._renewal is not None and wanted == self._wanted:
             self._renewal.hurry()
             return

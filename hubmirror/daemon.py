@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
-from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -20,14 +19,14 @@ from twisted.web.resource import IResource
 from hubmirror.accounting import Accounting
 from hubmirror.activation import HandedOver
 from hubmirror.certification import Certification
-from hubmirror.config import Config, ListenAddress
+from hubmirror.config import Config
 from hubmirror.control.channel import ControlSite
 from hubmirror.control.socket import ControlSocketError, listen
 from hubmirror.datafolder import DataFolder
 from hubmirror.errors import HubmirrorError, RegistryError
 from hubmirror.greeting import greeting, warnings
 from hubmirror.https import Https
-from hubmirror.listeners import Listeners, url_of
+from hubmirror.listeners import Listeners, Move, Wanted, url_of
 from hubmirror.mirror.warming import Warming
 from hubmirror.monitor.latency import Latency
 from hubmirror.monitor.metrics import Vitals
@@ -37,7 +36,6 @@ from hubmirror.quota.quota import Quota
 from hubmirror.service import MirrorService
 from hubmirror.sites import Served, Sites, limits_of
 from hubmirror.storage import Storage
-from hubmirror.transport.tls import Secure
 
 __all__ = ["Composed", "Daemon"]
 
@@ -51,21 +49,6 @@ PROBE: Final = 1.0
 MAKE_ROOM: Final = 30.0
 #: Between two writes of the times at which blobs were asked for, in seconds.
 INDEX_FLUSH: Final = 5.0
-#: What SIGHUP can't change: these live as long as the process.
-FIXED: Final = (
-    "http",
-    "https",
-    "monitor",
-    "workers",
-    "data",
-    "log_format",
-    "log_level",
-    "connections_per_blob",
-    "finish_below",
-    "max_size",
-    "min_free",
-    "memory_cache",
-)
 
 
 @frozen
@@ -160,26 +143,41 @@ class Daemon(MirrorService):
         return Sites(self._reactor, served)
 
     def _listen(self, config: Config) -> None:
-        self._urls = self._listen_for("http", config.http, self._sites.clients)
-        if self._https is not None:
-            secure = self._https.secure
-            self._urls += self._listen_for("https", config.https, self._sites.clients, secure)
-        self._watched = self._listen_for("monitor", config.monitor, self._sites.watchers)
+        for name, wanted in self._wanted(config, self._https).items():
+            given = self._handed_over.sockets(name)
+            if given:
+                self._listeners.adopt(given, wanted.factory, wanted.secure)
+        with self._move(config, self._https) as move:
+            self._take_urls(move)
 
-    def _listen_for(
-        self,
-        name: str,
-        addresses: Iterable[ListenAddress],
-        site: IProtocolFactory,
-        secure: Secure | None = None,
-    ) -> list[str]:
-        """Listen as the setting ``name`` says, or where somebody does so for it; the URLs."""
-        scheme = "http" if secure is None else "https"
-        given = self._handed_over.sockets(name)
-        if not given:
-            return self._listeners.listen(scheme, addresses, site, secure)
-        self._listeners.adopt(given, site, secure)
-        return [url_of(scheme, one) for one in given]
+    def _move(self, config: Config, https: Https | None) -> Move:
+        """To where ``config`` wants the mirror to listen. Raises ``ListenError``.
+
+        Where somebody listens for it, that stays as it is.
+        """
+        wanted = self._wanted(config, https)
+        return self._listeners.move(
+            [one for name, one in wanted.items() if not self._handed_over.sockets(name)]
+        )
+
+    def _wanted(self, config: Config, https: Https | None) -> dict[str, Wanted]:
+        """By the names of the settings."""
+        clients = self._sites.clients
+        wanted = {"http": Wanted("http", config.http, clients)}
+        if https is not None:
+            wanted["https"] = Wanted("https", config.https, clients, https.secure)
+        wanted["monitor"] = Wanted("http", config.monitor, self._sites.watchers)
+        return wanted
+
+    def _take_urls(self, move: Move) -> None:
+        clients = [
+            url_of(scheme, one)
+            for scheme in ("http", "https")
+            for one in self._handed_over.sockets(scheme)
+        ]
+        watched = [url_of("http", one) for one in self._handed_over.sockets("monitor")]
+        self._urls = clients + move.urls(self._sites.clients)
+        self._watched = watched + move.urls(self._sites.watchers)
 
     def _is_ready(self) -> None:
         """Requests are served from now on."""
@@ -216,15 +214,22 @@ class Daemon(MirrorService):
             self._reactor, SCRUB_AFTER, lambda: Deferred.fromCoroutine(scrub())
         )
         self._scrubbing.addErrback(lambda failure: failure.trap(CancelledError) and None)
-        if self._https is not None:
-            self._repeat(CERTIFICATE_CHECK, self._https.check)
+        self._repeat(CERTIFICATE_CHECK, self._check_certificate)
         self._certify()
         self._composed.probe().addCallbacks(self._upstream_answers, self._upstream_fails)
         self._composed.log_in().addErrback(self._login_fails)
         self._repeat(PROBE, self._probe_if_due)
 
+    def _check_certificate(self) -> None:
+        if self._https is not None:
+            self._https.check()
+
     def _certify(self) -> None:
-        if self._https is not None and self._certification is not None:
+        if self._certification is None:
+            return
+        if self._https is None:
+            self._certification.stop()
+        else:
             self._certification.serve(self._config, self._https.check)
 
     def _greet(self) -> None:
@@ -240,9 +245,13 @@ class Daemon(MirrorService):
             self._log.info("{line}", line=line)
         for url in self._watched:
             self._log.info("watched at {url}", url=url)
-        for line in warnings(urls, is_open=config.is_open_to_all):
+        self._warn(urls)
+
+    def _warn(self, urls: Sequence[str]) -> None:
+        """What is dangerous about ``urls``, and how those with TLS come to be trusted."""
+        for line in warnings(urls, is_open=self._config.is_open_to_all):
             self._log.warn("{line}", line=line)
-        if self._https is not None:
+        if self._https is not None and any(url.startswith("https:") for url in urls):
             for line in self._https.warnings():
                 self._log.warn("{line}", line=line)
             for line in self._https.greeting(urls):
@@ -291,23 +300,45 @@ class Daemon(MirrorService):
         self._sites.cut()
 
     def _take_in_force(self, config: Config) -> None:
-        composed = self._composition(config)
-        if self._https is not None:
-            self._https.reload(config)
-        self._put_in_force(config, composed)
+        changed, config = self._without_fixed(config)
+        https = self._https_of(config)
+        with self._move(config, https) as move:
+            composed = self._composition(config)
+            try:
+                if https is not None and https is self._https:
+                    https.reload(config)
+            except BaseException:
+                composed.close()
+                raise
+            # From here on nothing fails; what the old ports still accept is served as is new.
+            self._https = https
+            for name in changed:
+                self._log.warn("{key} has changed: that needs a restart", key=name)
+            self._put_in_force(config, composed)
+        self._take_urls(move)
+        self._warn([url for url in move.fresh if url in self._urls])
+        self._sites.dismiss(move.closed)
+
+    def _https_of(self, config: Config) -> Https | None:
+        """The one that there is, unless ``config`` has other ideas. Raises ``CertificateError``."""
+        if not config.https:
+            return None
+        return Https(config) if self._https is None else self._https
 
     def _put_in_force(self, config: Config, composed: Composed) -> None:
-        for name in FIXED:
-            if getattr(config, name) != getattr(self._config, name):
-                self._log.warn("{key} has changed: that needs a restart", key=name)
         self._composed.close()
         self._config, self._composed = config, composed
         self._accounting.reload(config)
+        reloading = Deferred.fromCoroutine(self._storage.reload(config))
+        reloading.addErrback(self._not_resized)
         self._sites.serve(composed.served)
         self._control.resource = composed.control
         composed.warming.start()
         self._certify()
         self._log.info("the configuration has been read again and is in force")
+
+    def _not_resized(self, failure: Failure) -> None:
+        self._log.warn("the size stays as it was: {why}", why=failure.getErrorMessage())
 
     async def _close(self) -> None:
         if self._certification is not None:

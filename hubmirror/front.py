@@ -63,6 +63,7 @@ class Shelves:
     index: RememberingIndex
     blobs: RememberingBlobs
     pools: Pools
+    memory: Memory
 
     @classmethod
     def over(
@@ -80,7 +81,8 @@ class Shelves:
         blobs = FileBlobStore(folder, Files(), reactor, pools.disk, pools.hashing)
         for pool in pools.all():
             pool.start()
-        return cls(rows, RememberingIndex(rows, memory), RememberingBlobs(blobs, memory), pools)
+        remembering = RememberingIndex(rows, memory), RememberingBlobs(blobs, memory)
+        return cls(rows, *remembering, pools, memory)
 
     def close(self) -> None:
         """Its threads end."""

@@ -18,6 +18,8 @@ from hubmirror.coordination.leases import Leases
 from hubmirror.daemon import Composed, Daemon
 from hubmirror.datafolder import DataFolder
 from hubmirror.front import SHED
+from hubmirror.https import Https
+from hubmirror.listeners import Move
 from hubmirror.monitor.latency import Latency
 from hubmirror.monitor.metrics import Vitals
 from hubmirror.options import Options
@@ -25,6 +27,7 @@ from hubmirror.processes import Parent, Place, sockets
 from hubmirror.quota.counters import ADMITTED, WIDTH
 from hubmirror.quota.quota import Quota
 from hubmirror.reports import Reports
+from hubmirror.service import FIXED, LISTENERS
 from hubmirror.sites import Served, Sites
 from hubmirror.storage import Storage
 
@@ -38,6 +41,8 @@ LEASE: Final = 0.1
 
 class Keeper(Daemon):
     """A ``Daemon`` that is told its ``place`` by a supervisor, which holds folder and sockets."""
+
+    _fixed = (*FIXED, *LISTENERS)
 
     def __init__(
         self,
@@ -76,6 +81,12 @@ class Keeper(Daemon):
         self._urls, self._watched = list(place.urls), list(place.watched)
         self._listeners.adopt(sockets(place.monitor), self._sites.watchers)
         self._listeners.adopt_local(place.local, self._sites.relayed)
+
+    def _move(self, config: Config, https: Https | None) -> Move:  # noqa: ARG002 - see ``_listen``
+        return self._listeners.move([])
+
+    def _take_urls(self, move: Move) -> None:
+        """They stay as they are."""
 
     def _is_ready(self) -> None:
         if self._place.greets:

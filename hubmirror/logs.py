@@ -110,6 +110,11 @@ class LineWriter:
         elif len(self._waiting) == 1:
             self._later(self.flush)
 
+    def become(self, other: LineWriter) -> None:
+        """Write as ``other`` would from now on, what waits as before."""
+        self.flush()
+        self._line, self._is_wanted = other._line, other._is_wanted
+
     def flush(self) -> None:
         """Write what waits."""
         waiting = self._waiting

@@ -19,12 +19,17 @@ from twisted.python.components import Componentized
 
 from hubmirror.config import Config, ConfigError
 from hubmirror.errors import HubmirrorError
-from hubmirror.logs import is_journal, make_observer
+from hubmirror.logs import LineWriter, is_journal, make_observer
 from hubmirror.notifying import Notifier
 from hubmirror.options import Options
 from hubmirror.processes import Place
 
-__all__ = ["MirrorService"]
+__all__ = ["FIXED", "LISTENERS", "MirrorService"]
+
+#: What SIGHUP can't change: these live as long as the process.
+FIXED: Final = ("workers", "data")
+#: Nor these, where another process listens.
+LISTENERS: Final = ("http", "https", "monitor")
 
 #: How long a line of the access log may wait for others, in seconds.
 LOG_PAUSE: Final = 0.05
@@ -34,6 +39,7 @@ class MirrorService(Service):
     """Ends with 0 on SIGTERM and SIGINT, at once on a second one; reloads on SIGHUP."""
 
     _log = Logger()
+    _fixed: tuple[str, ...] = FIXED
 
     def __init__(self, options: Options, reactor: Any, notifier: Notifier | None = None) -> None:
         self._options = options
@@ -42,17 +48,14 @@ class MirrorService(Service):
         self._config = options.loaded.config
         self._loops: list[LoopingCall] = []
         self._status = ""
+        self._writer: LineWriter | None = None
 
     def setServiceParent(self, parent: Any) -> None:
         """As any service; where the parent is ``twistd``'s, its log takes our form."""
         if isinstance(parent, Componentized):
-            config = self._config
-            later = partial(self._reactor.callLater, LOG_PAUSE)
-            is_for_journal = config.log_format == "text" and is_journal(os.environ, sys.stdout)
-            log_format = "journal" if is_for_journal else config.log_format
-            writer = make_observer(log_format, config.log_level, sys.stdout, later)
-            self._reactor.addSystemEventTrigger("after", "shutdown", writer.flush)
-            parent.setComponent(ILogObserver, writer)
+            self._writer = self._made_writer()
+            self._reactor.addSystemEventTrigger("after", "shutdown", self._writer.flush)
+            parent.setComponent(ILogObserver, self._writer)
         super().setServiceParent(parent)
 
     def startService(self) -> None:
@@ -103,6 +106,19 @@ class MirrorService(Service):
     def _listen_for_reloads(self) -> None:
         signal.signal(signal.SIGHUP, self._hang_up)
 
+    def _made_writer(self) -> LineWriter:
+        config = self._config
+        later = partial(self._reactor.callLater, LOG_PAUSE)
+        is_for_journal = config.log_format == "text" and is_journal(os.environ, sys.stdout)
+        log_format = "journal" if is_for_journal else config.log_format
+        return make_observer(log_format, config.log_level, sys.stdout, later)
+
+    def _without_fixed(self, config: Config) -> tuple[list[str], Config]:
+        """What of ``config`` differs though it can't change here, and ``config`` without that."""
+        fixed = {name: getattr(self._config, name) for name in self._fixed}
+        changed = [name for name, value in fixed.items() if getattr(config, name) != value]
+        return changed, evolve(config, **fixed)
+
     def _repeat(self, seconds: float, step: Callable[[], object]) -> None:
         loop = LoopingCall(step)
         loop.clock = self._reactor
@@ -135,6 +151,8 @@ class MirrorService(Service):
     def _read_again(self) -> None:
         try:
             self._take_in_force(self._options.reload().config)
+            if self._writer is not None:
+                self._writer.become(self._made_writer())
         except ConfigError as error:
             for problem in error.problems:
                 self._log.error("the configuration in force stays: {why}", why=str(problem))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -69,6 +70,11 @@ class Sites:
         for site in (self.clients, self.watchers):
             site.limits, site.frontage = served.limits, served.frontage
         self.watchers.frontage = _watched(served.frontage)
+
+    def dismiss(self, ports: Collection[object]) -> None:
+        """See ``MirrorSite.dismiss``."""
+        for site in (self.clients, self.watchers):
+            site.dismiss(ports)
 
     def drain(self, grace: float) -> Deferred[list[None]]:
         """See ``MirrorSite.drain``."""

@@ -20,13 +20,13 @@ from hubmirror.cache.index import SQLiteIndex
 from hubmirror.cache.memory import Memory, RememberingBlobs, RememberingIndex
 from hubmirror.cache.partials import PartialStore
 from hubmirror.cache.scrub import Scrubber
-from hubmirror.config import Share
+from hubmirror.config import Config, Share
 from hubmirror.coordination.versions import IVersions
 from hubmirror.fetching.fetch import Fetcher, FetchLimits
 from hubmirror.mirror.arrivals import Arrivals
 from hubmirror.mirror.forgiving import ForgivingIndex
 
-__all__ = ["Pools", "Room", "Storage"]
+__all__ = ["Pools", "Room", "Storage", "fetch_limits", "room_of"]
 
 
 @frozen
@@ -46,7 +46,7 @@ class Pools:
 class Room:
     """How much may be kept, and how many bytes the disk keeps free. A share of ``max_size`` is
 
-    one of what is free and what is kept already, as they are at the start.
+    one of what is free and what is kept already, as they are when it comes into force.
     """
 
     max_size: int | Share
@@ -82,7 +82,7 @@ class Storage:
         self._room = room
         self.pools = pools
         threads = (reactor, pools.disk, pools.hashing)
-        memory = Memory(memory_cache, versions)
+        self._memory = memory = Memory(memory_cache, versions)
         self._blob_files = FileBlobStore(folder, Files(), *threads)
         self.blobs = RememberingBlobs(self._blob_files, memory)
         self.partials = PartialStore(folder, Files(), *threads)
@@ -116,6 +116,18 @@ class Storage:
             in_use=self.arrivals.is_in_use,
         )
 
+    async def reload(self, config: Config) -> None:
+        """Keep as much, in memory and in all, and fetch as ``config`` says from now on."""
+        self._memory.resize(config.memory_cache)
+        self.fetcher.limit(fetch_limits(config))
+        room = room_of(config)
+        if room == self._room:
+            return
+        self._room = room
+        if self.evictor is not None:
+            _count, kept = await self.index.total()
+            self.evictor.resize(room.size(self._free(), kept), room.min_free)
+
     async def close(self) -> None:
         """Stop fetches, keeping their pieces, and close the index; threads end."""
         try:
@@ -146,3 +158,13 @@ class Storage:
     def flush(self) -> Deferred[None]:
         """Write the times at which blobs were asked for."""
         return self._rows.flush()
+
+
+def fetch_limits(config: Config) -> FetchLimits:
+    """How blobs are fetched."""
+    return FetchLimits(connections=config.connections_per_blob, finish_below=config.finish_below)
+
+
+def room_of(config: Config) -> Room:
+    """How much may be kept."""
+    return Room(config.max_size, config.min_free)

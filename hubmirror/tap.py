@@ -26,7 +26,6 @@ from hubmirror.coordination.marks import Marks
 from hubmirror.coordination.versions import BoardVersions, IVersions
 from hubmirror.daemon import Composed, Daemon
 from hubmirror.errors import HubmirrorError
-from hubmirror.fetching.fetch import FetchLimits
 from hubmirror.keeper import Keeper
 from hubmirror.mirror.pulling import Puller
 from hubmirror.mirror.warming import Warming
@@ -45,7 +44,7 @@ from hubmirror.registry.root import Root
 from hubmirror.registry.search import Search
 from hubmirror.registry.well_known import WELL_KNOWN, WellKnown
 from hubmirror.sites import Served, frontage_of, limits_of, names_of
-from hubmirror.storage import Pools, Room, Storage
+from hubmirror.storage import Pools, Storage, fetch_limits, room_of
 from hubmirror.supervisor import Supervisor, spawn
 from hubmirror.transport.bodies import Bodies
 from hubmirror.upstream.agent import make_agent, make_pool
@@ -117,15 +116,13 @@ def _keeper(options: Options, reactor: Any, place: Place, board: Board) -> Keepe
 
 def store(reactor: Any, config: Config, versions: IVersions | None = None) -> Storage:
     """What is kept, for as long as the daemon runs; ``versions`` tell others of changes."""
-    limits = FetchLimits(connections=config.connections_per_blob, finish_below=config.finish_below)
-    room = Room(config.max_size, config.min_free)
     return Storage(
         reactor,
         config.data,
         time.time,
-        limits,
+        fetch_limits(config),
         Pools(),
-        room,
+        room_of(config),
         memory_cache=config.memory_cache,
         versions=versions,
     )

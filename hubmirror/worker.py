@@ -23,7 +23,7 @@ from hubmirror.quota.counters import ADMITTED
 from hubmirror.quota.leased import LeasedQuota
 from hubmirror.registry.relay import Relay
 from hubmirror.reports import written
-from hubmirror.service import MirrorService
+from hubmirror.service import FIXED, LISTENERS, MirrorService
 from hubmirror.sites import Served, Sites
 
 __all__ = ["Worker"]
@@ -37,6 +37,7 @@ class Worker(MirrorService):
     """At its ``place``; what it shares with the others is on the ``board``."""
 
     name = "hubmirror worker"
+    _fixed = (*FIXED, *LISTENERS)
 
     def __init__(self, options: Options, reactor: Any, place: Place, board: Board) -> None:
         super().__init__(options, reactor)
@@ -89,9 +90,11 @@ class Worker(MirrorService):
         )
 
     def _take_in_force(self, config: Config) -> None:
+        _changed, config = self._without_fixed(config)  # the keeper tells
         if self._https is not None:
             self._https.reload(config)
         self._sites.serve(self._composed(config))
+        self._shelves.memory.resize(config.memory_cache)
         self._config = config
 
     def _cut(self) -> None:

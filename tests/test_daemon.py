@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -85,6 +86,22 @@ class Running:
             await deferLater(self.reactor, 0.005)
         raise AssertionError(f"never said: {words}; said: {self.lines}")
 
+    async def reload(self) -> None:
+        """Have it read the file again, and come through."""
+        del self.lines[:]
+        os.kill(os.getpid(), signal.SIGHUP)
+        await self.until("is in force")
+
+    async def url(self, scheme: str = "http") -> str:
+        """Where it listens."""
+        return (await self.until(f"listening on {scheme}:")).rpartition(" ")[2]
+
+    async def status(self, url: str) -> int:
+        """What an answer begins with, over a connection of its own."""
+        response = await self.http.get(url, headers=Headers({"Connection": ["close"]}))
+        await response.content()
+        return int(response.code)
+
     async def quota(self) -> dict[str, Any]:
         """What ``/quota`` tells, over a connection of its own."""
         url = (await self.until("listening on ")).rpartition(" ")[2]
@@ -119,16 +136,69 @@ async def test_listens_reloads_and_stops(
 async def test_says_what_needs_a_restart(
     reactor: Any, tmp_path: Path, lines: list[str], signals: None
 ) -> None:
-    """Sockets and the data folder stay; the log tells."""
+    """The data folder and the number of processes stay, and the log tells, each time."""
     running = Running(reactor, tmp_path, lines)
     running.daemon.startService()
     try:
         await running.until("does not answer")
-        running.configure(100, http="127.0.0.1:1")
-        os.kill(os.getpid(), signal.SIGHUP)
-        assert "http" in await running.until("needs a restart")
+        running.configure(100, data=str(tmp_path / "other"), workers=2)
+        await running.reload()
+        told = [line.partition(" ")[0] for line in lines if "needs a restart" in line]
+        assert sorted(told) == ["data", "workers"]
+        await running.reload()
+        assert await running.until("data has changed: that needs a restart")
     finally:
         await running.daemon.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_moves_its_listeners(
+    reactor: Any, tmp_path: Path, lines: list[str], signals: None
+) -> None:
+    """HTTPS comes, HTTP goes to all addresses, watchers get a place of their own, and go back."""
+    running = Running(reactor, tmp_path, lines)
+    running.daemon.startService()
+    try:
+        url = await running.url()
+        await running.until("does not answer")
+        number = url.rpartition(":")[2]
+        running.configure(100, http=f":{number}", https="127.0.0.1:0", monitor="127.0.0.1:0")
+        await running.reload()
+        assert f"{url} " in f"{await running.until('no longer listening')} "
+        assert (await running.url("https")).startswith("https://127.0.0.1:")
+        assert await running.until("has no TLS and can be reached")
+        assert await running.until("ca.pem")
+        assert await running.status(f"{url}/quota") == 404
+        watched = next(line for line in lines if line.startswith("listening on http://127."))
+        assert await running.status(f"{watched.rpartition(' ')[2]}/quota") == 200
+        lines.clear()
+        running.configure(100, http=f"127.0.0.1:{number}")
+        await running.reload()
+        assert sum("no longer listening" in line for line in lines) == 3
+        assert await running.status(f"{url}/quota") == 200
+        assert not any("needs a restart" in line for line in lines)
+    finally:
+        await running.daemon.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_port_that_is_taken_changes_nothing(
+    reactor: Any, tmp_path: Path, lines: list[str], signals: None
+) -> None:
+    """Nothing of the new configuration comes into force, and the log says why."""
+    running = Running(reactor, tmp_path, lines)
+    running.daemon.startService()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        try:
+            await running.until("does not answer")
+            number = taken.getsockname()[1]
+            running.configure(200, http=["127.0.0.1:0", f"127.0.0.1:{number}"])
+            os.kill(os.getpid(), signal.SIGHUP)
+            why = await running.until("configuration in force stays")
+            assert f"cannot listen on http://127.0.0.1:{number}: Address already in use" in why
+            assert (await running.quota())["limit"] == 100
+        finally:
+            await running.daemon.stopService()
 
 
 @pytest_twisted.ensureDeferred

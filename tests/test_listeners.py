@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import pytest_twisted
@@ -14,7 +14,7 @@ from twisted.internet.threads import deferToThreadPool
 from hubmirror.certificates.server import ServerTLS
 from hubmirror.certificates.sources import CertificateFiles
 from hubmirror.config import ListenAddress
-from hubmirror.listeners import ListenError, Listeners
+from hubmirror.listeners import ListenError, Listeners, Wanted
 from tests.certificates.making import make, write_pair
 from tests.transport.serving import Peer
 
@@ -72,3 +72,113 @@ def test_an_unknown_name_is_told(reactor: Any) -> None:
         Listeners(reactor).listen(
             "http", [ListenAddress("name.invalid", 0)], Factory.forProtocol(Protocol)
         )
+
+
+def port_of(url: str) -> int:
+    """The number in a URL's end."""
+    return int(url.rpartition(":")[2])
+
+
+class Greeter(Protocol):
+    """Says which factory it is of."""
+
+    def connectionMade(self) -> None:
+        transport = cast(Any, self.transport)
+        transport.write(cast(Any, self.factory).word)
+        transport.loseConnection()
+
+
+def greeting(word: bytes) -> Any:
+    """Of connections that say ``word``."""
+    factory = Factory.forProtocol(Greeter)
+    cast(Any, factory).word = word
+    return factory
+
+
+def heard(number: int, host: str = "127.0.0.1") -> bytes:
+    """What is said there."""
+    with socket.create_connection((host, number), timeout=10) as connected:
+        return connected.recv(100)
+
+
+async def heard_later(reactor: Any, number: int) -> bytes:
+    """The same, while the reactor runs."""
+    words: bytes = await deferToThreadPool(reactor, reactor.getThreadPool(), heard, number)
+    return words
+
+
+@pytest_twisted.ensureDeferred
+async def test_moves(reactor: Any) -> None:
+    """What stays is not touched, what is new is open before what goes is closed."""
+    listeners, factory = Listeners(reactor), greeting(b"a")
+    stays, goes = ListenAddress("127.0.0.1", 0), ListenAddress("127.0.0.2", 0)
+    with listeners.move([Wanted("http", [stays, goes], factory)]) as move:
+        first = move.urls(factory)
+    comes = ListenAddress("127.0.0.3", 0)
+    with listeners.move([Wanted("http", [stays, comes], factory)]) as move:
+        second = move.urls(factory)
+        socket.create_connection(("127.0.0.2", port_of(first[1]))).close()
+    assert second[0] == first[0]
+    assert move.fresh == [second[1]]
+    assert len(move.closed) == 1
+    assert await heard_later(reactor, port_of(second[0])) == b"a"
+    with pytest.raises(OSError, match="refused"):
+        heard(port_of(first[1]), "127.0.0.2")
+    await listeners.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_who_waits_at_a_port_that_goes_is_served(reactor: Any) -> None:
+    """A connection that the kernel has taken is not reset with the port."""
+    listeners, factory = Listeners(reactor), greeting(b"a")
+    with listeners.move([Wanted("http", [ListenAddress("127.0.0.1", 0)], factory)]) as move:
+        (url,) = move.urls(factory)
+    waiting = [socket.create_connection(("127.0.0.1", port_of(url))) for _ in range(100)]
+    with listeners.move([]):
+        pass
+    pool = reactor.getThreadPool()
+    words = [await deferToThreadPool(reactor, pool, one.recv, 9) for one in waiting]
+    assert words == [b"a"] * 100
+    for one in waiting:
+        one.close()
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize("host", ["", "127.0.0.1"])
+async def test_a_number_is_taken_over(reactor: Any, host: str) -> None:
+    """From one address to all, or from one factory to another, on the same number."""
+    listeners, old, new = Listeners(reactor), greeting(b"old"), greeting(b"new")
+    with listeners.move([Wanted("http", [ListenAddress("127.0.0.1", 0)], old)]) as move:
+        number = port_of(move.urls(old)[0])
+    with listeners.move([Wanted("http", [ListenAddress("127.0.0.1", number)], old)]):
+        pass  # known by its number from now on
+    with listeners.move([Wanted("http", [ListenAddress(host, number)], new)]):
+        pass
+    assert await heard_later(reactor, number) == b"new"
+    await listeners.stop()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_move_that_fails_changes_nothing(reactor: Any) -> None:
+    """A port in use, or a failure later on: what was open is, and nothing else."""
+    listeners, factory = Listeners(reactor), greeting(b"a")
+    free, old = ListenAddress("127.0.0.2", 0), ListenAddress("127.0.0.1", 0)
+    with listeners.move([Wanted("http", [old], factory)]) as move:
+        (url,) = move.urls(factory)
+    stranger = Listeners(reactor)
+    (taken,) = stranger.listen("http", [old], factory)
+    with pytest.raises(ListenError, match="Address already in use"):
+        listeners.move(
+            [Wanted("http", [free, ListenAddress("127.0.0.1", port_of(taken))], factory)]
+        )
+    with (  # noqa: PT012 - it is what fails within that matters
+        pytest.raises(ZeroDivisionError),
+        listeners.move([Wanted("http", [free], factory)]) as move,
+    ):
+        (new,) = move.fresh
+        raise ZeroDivisionError
+    with pytest.raises(OSError, match="refused"):
+        heard(port_of(new), "127.0.0.2")
+    assert await heard_later(reactor, port_of(url)) == b"a"
+    await listeners.stop()
+    await stranger.stop()

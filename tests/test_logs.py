@@ -322,3 +322,16 @@ def test_times(moment: float, shown: str) -> None:
 def test_redact(url: str, shown: str) -> None:
     """Userinfo, the query's values and the fragment go; what names the place stays."""
     assert redact(url) == shown
+
+
+def test_another_form_and_level_from_then_on() -> None:
+    """What waits is written as it would have been."""
+    pause = Pause()
+    pause.log(access={"n": 1})
+    pause.writer.become(make_observer("json", "warn", pause.stream))
+    pause.log(access={"n": 2})
+    pause.log(log_level=LogLevel.warn, log_format="a warning")
+    pause.is_over()
+    first, second = pause.stream.getvalue().splitlines()
+    assert first.endswith("n=1")
+    assert json.loads(second)["message"] == "a warning"

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest_twisted
 
-from hubmirror.config import Share
+from hubmirror.cache.interfaces import BlobRow
+from hubmirror.config import Share, load
 from hubmirror.fetching.fetch import FetchLimits
 from hubmirror.naming import Digest
 from hubmirror.storage import Pools, Room, Storage
@@ -43,3 +44,18 @@ def test_a_share_is_one_of_what_is_free_and_kept() -> None:
     """80 % of the disk that the mirror may count on; bytes are bytes."""
     assert Room(Share(80), 0).size(free=600, kept=400) == 800
     assert Room(123, 0).size(free=600, kept=400) == 123
+
+
+@pytest_twisted.ensureDeferred
+async def test_other_bounds_hold_from_then_on(reactor: Any, tmp_path: Path) -> None:
+    """What is too much by a smaller size goes when room is made."""
+    storage = await opened(reactor, tmp_path)
+    await storage.blobs.put(DIGEST, b"hello")
+    await storage.index.put_blob(BlobRow(DIGEST, 5, 0.5))
+    await storage.make_room()
+    assert await storage.index.blob(DIGEST) is not None
+    flags = {"max_size": "4", "min_free": "0", "data": str(tmp_path)}
+    await storage.reload(load(flags, {}, folder=tmp_path).config)
+    await storage.make_room()
+    assert await storage.index.blob(DIGEST) is None
+    await storage.close()

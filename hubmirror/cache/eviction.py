@@ -73,6 +73,11 @@ class Evictor:
         self._lock = DeferredLock()
         self._rest_until = float("-inf")
 
+    def resize(self, max_size: int, min_free: int) -> None:
+        """Other bounds from now on, in bytes."""
+        self._max_size, self._min_free = max_size, min_free
+        self._rest_until = float("-inf")
+
     async def make_room(self, incoming: int = 0) -> int:
         """Make room for ``incoming`` bytes that are about to be kept; returns the bytes freed.
 

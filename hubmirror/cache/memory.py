@@ -62,6 +62,11 @@ class Memory:
         """How many bytes it holds, about."""
         return self._used
 
+    def resize(self, limit: int) -> None:
+        """Hold so many bytes from now on."""
+        self._limit = limit
+        self._shrink()
+
     def recall(
         self,
         key: Hashable,
@@ -113,6 +118,9 @@ class Memory:
             return
         self._kept[key] = kept
         self._used += kept.weight
+        self._shrink()
+
+    def _shrink(self) -> None:
         while self._used > self._limit:
             _key, oldest = self._kept.popitem(last=False)
             self._used -= oldest.weight

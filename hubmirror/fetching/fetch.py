@@ -84,6 +84,10 @@ class Fetcher:
         self._store_pause_until = clock.seconds()
         self._is_closed = False
 
+    def limit(self, limits: FetchLimits) -> None:
+        """Let ``limits`` hold for the fetches that begin from now on."""
+        self._limits = limits
+
     async def read(
         self, remote: IRemoteBlob, start: int = 0, length: int | None = None
     ) -> tuple[IGrowingFile, int]:

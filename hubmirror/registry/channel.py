@@ -6,7 +6,7 @@ RFC 9112 leaves to a server's care (sections 9.3 to 9.6: persistence, pipelining
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from attrs import frozen
@@ -103,6 +103,7 @@ class MirrorChannel(Protocol):
         self._turn: IDelayedCall | None = None
         self._has_heard = False
         self._is_last = False
+        self._is_dismissed = False
         self._is_over = False
         self._is_closing = False
         self._is_serving = False
@@ -251,8 +252,13 @@ class MirrorChannel(Protocol):
         """Where a file's bytes may go past the transport's buffer; None without a socket."""
         return file_socket(self.transport)
 
+    def came_by(self, ports: Collection[object]) -> bool:
+        """Whether one of ``ports`` has accepted this connection."""
+        return getattr(self.transport, "server", None) in ports
+
     def last_call(self) -> None:
-        """The mirror is ending: one more request is answered, if it comes soon."""
+        """The mirror or its listener ends: one more request is answered, if it comes soon."""
+        self._is_dismissed = True
         if not self._is_over:
             self._watch()
 
@@ -310,7 +316,10 @@ class MirrorChannel(Protocol):
 
     def _begin(self, message: Message) -> None:
         self._is_last = (
-            self.site.is_draining or not message.is_persistent or message.version == b"HTTP/1.0"
+            self._is_dismissed
+            or self.site.is_draining
+            or not message.is_persistent
+            or message.version == b"HTTP/1.0"
         )
         frontage = self.site.frontage
         client = self.caller.client(
@@ -412,7 +421,8 @@ class MirrorChannel(Protocol):
                 self._within(self._limits.header_timeout, MirrorChannel._too_slow)
         else:
             self._is_idle = True
-            seconds = LAST_CALL if self.site.is_draining else self._limits.idle_timeout
+            is_ending = self._is_dismissed or self.site.is_draining
+            seconds = LAST_CALL if is_ending else self._limits.idle_timeout
             self._within(seconds, MirrorChannel.loseConnection)
             self._queue(REST, MirrorChannel._rest).begin(self)
 

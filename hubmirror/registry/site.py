@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from ipaddress import ip_address
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -174,6 +174,15 @@ class MirrorSite(Site):
                 cut.cancel()
 
         return done.addCallback(finished)
+
+    def dismiss(self, ports: Collection[object]) -> None:
+        """End the connections that ``ports``, which listen no more, have accepted: as ``drain``
+
+        does, but each takes what time it needs.
+        """
+        for channel in list(self._channels):
+            if channel.came_by(ports):
+                channel.last_call()
 
     def log(self, request: TwistedRequest) -> None:
         """Nothing: ``MirrorRequest`` says when it is over, also when the client has gone."""

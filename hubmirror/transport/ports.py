@@ -7,10 +7,12 @@ descriptor for. These leave it to the kernel to keep connections waiting, where 
 from __future__ import annotations
 
 import errno
+import socket
 from functools import partial
 from typing import Any, Final
 
 from twisted.internet.interfaces import IDelayedCall, IProtocolFactory
+from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.tcp import Port
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -47,6 +49,35 @@ class PlainPort(Port):
         self._going_on: IDelayedCall | None = None
         self._short_since: float | None = None
         self._told: float | None = None
+        self._shares = False
+
+    def createInternetSocket(self) -> socket.socket:
+        """The socket before it is bound; see ``share``."""
+        made: socket.socket = super().createInternetSocket()
+        if self._shares:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        return made
+
+    def share(self) -> None:
+        """Let this process listen on the number twice for a moment, while one takes over.
+
+        The two must both be told, the new one before it begins.
+        """
+        self._shares = True
+        if self.connected:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+
+    def close(self) -> None:
+        """Listen no more, from this turn on; who waits to be accepted is, before.
+
+        ``stopListening`` would reset them, and who comes until the reactor's next turn.
+        """
+        before = -1
+        while before != self.sessionno:
+            before = self.sessionno
+            self.doRead()
+        self.stopReading()
+        self.connectionLost(Failure(CONNECTION_DONE))
 
     def doRead(self) -> None:
         """Connections wait (``IReadDescriptor``): take some of them."""

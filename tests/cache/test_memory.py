@@ -249,3 +249,14 @@ async def test_two_indexes_that_remember_tell_each_other(reactor: Any, tmp_path:
         assert after.digest == digest("2")
         await keeper.drop_tag(BUSYBOX, "latest")
         assert await worker.tag(BUSYBOX, "latest") == ()
+
+
+def test_a_smaller_limit_holds_at_once() -> None:
+    """What is too much goes, and what was used last stays."""
+    memory, source = Memory(10_000), Source()
+    for key in ("a", "b"):
+        value_of(memory.recall(key, lambda: succeed("x"), lambda _value: 3000))
+    memory.resize(5000)
+    assert memory.used <= 5000
+    memory.recall("b", source.read)
+    assert source.reads == 0

@@ -107,6 +107,7 @@ def _shelves(clock: Any, folder: Path, edge: Edge) -> Shelves:
         RememberingIndex(rows, memory),
         RememberingBlobs(blobs, memory),
         Pools(pool, pool, pool),
+        memory,
     )
 
 

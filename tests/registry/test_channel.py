@@ -419,3 +419,34 @@ def test_producers_that_must_be_pulled_are_refused() -> None:
         protocol.registerProducer(producer, True)
     protocol.unregisterProducer()
     protocol.registerProducer(producer, True)
+
+
+def test_whose_listener_ends_is_told() -> None:
+    """With its next answer, as when the mirror ends; others stay."""
+    edge = Edge()
+    port, other = object(), object()
+    gone, wire = edge.connect()
+    stays, other_wire = edge.connect()
+    wire.server, other_wire.server = port, other  # type: ignore[attr-defined]
+    for protocol in (gone, stays):
+        protocol.dataReceived(QUICK)
+    edge.site.dismiss([port])
+    for protocol in (gone, stays):
+        protocol.dataReceived(QUICK)
+    assert (wire.is_closed, other_wire.is_closed) == (True, False)
+    assert wire.value().count(b"HTTP/1.1 ") == 2
+    assert wire.value().count(b"Connection: close") == 1
+
+
+def test_whose_listener_ends_has_a_moment() -> None:
+    """Who asks for nothing more goes soon."""
+    edge = Edge()
+    port = object()
+    protocol, wire = edge.connect()
+    wire.server = port  # type: ignore[attr-defined]
+    protocol.dataReceived(QUICK)
+    edge.site.dismiss([port])
+    edge.clock.advance(LAST_CALL - 0.1)
+    assert not wire.is_closed
+    edge.clock.advance(0.1)
+    assert wire.is_closed

@@ -15,9 +15,10 @@ PROGRAMS := curl=curl openssl=openssl docker-registry=docker-registry \
     faketime=faketime pebble=pebble pebble-challtestsrv=pebble
 
 # What the packages are tried with.
-PACKAGE_PROGRAMS := debootstrap=debootstrap lintian=lintian systemd-analyze=systemd
+PACKAGE_PROGRAMS := debootstrap=debootstrap lintian=lintian mandoc=mandoc \
+    systemd-analyze=systemd systemd-nspawn=systemd-container zsh=zsh fish=fish
 
-.PHONY: help run demo test ways coverage lint fmt crash bench deb package-test clean
+.PHONY: help run demo test ways coverage lint fmt crash bench man deb package-test clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -56,6 +57,9 @@ crash: .venv/tools ## Kill the daemon under load 200 times, or CRASH_ROUNDS=N
 bench: .venv/tools ## Measure against nginx, docker-registry and direct, or ROW=NAME, CHECK=1
 	@$(DEBIAN) $(PROGRAMS)
 	$(BIN)/python -m bench $(ROW:%=--row %) $(ROUNDS:%=--rounds %) $(if $(CHECK),--check) $(ARGS)
+
+man: .venv/installed ## Write the manual pages and what shells complete by into build/man/
+	$(BIN)/python -m hubmirror.cli.describing build/man
 
 deb: .venv/packaging ## Build a wheel, a source distribution and a Debian package into dist/
 	@/usr/bin/python3 -c 'import ensurepip' 2>/dev/null || $(DEBIAN) python3-venv

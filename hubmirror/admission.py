@@ -8,6 +8,7 @@ from typing import Any, Final
 from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
 from hubmirror.access.files import WatchedFile
@@ -19,16 +20,18 @@ from hubmirror.access.names import Names
 from hubmirror.access.office import TokenOffice
 from hubmirror.access.passes import LEEWAY, LIFE, Passes
 from hubmirror.access.passwords import Passwords, Run
-from hubmirror.access.robots import parse_robots
+from hubmirror.access.robots import Robots, parse_robots
 from hubmirror.access.rules import Rulebook, resolve
 from hubmirror.access.throttle import Throttle
-from hubmirror.access.users import parse_users
+from hubmirror.access.users import Users, parse_users
 from hubmirror.config import Config
 
 __all__ = ["Admission", "PasswordThreads", "compose_admission", "compose_gate"]
 
 #: How many passwords are looked at at a time: each takes a processor for some 0.2 s.
 THREADS: Final = 2
+
+_log = Logger()
 
 
 @frozen
@@ -78,6 +81,7 @@ def compose_admission(
     keyring.current()  # other processes may look for it from now on
     passes = Passes(keyring)
     robots = WatchedFile(config.robots_file, parse_robots, seconds)
+    _warn(users, robots)
     passwords = Passwords(users, Throttle(seconds), run, seconds)
     logins = Logins(users, robots, passes, names, now, passwords)
     access = _gate(config, names, logins)
@@ -109,6 +113,21 @@ def compose_gate(
         elsewhere=elsewhere,
     )
     return _gate(config, names, logins)
+
+
+def _warn(users: WatchedFile[Users], robots: WatchedFile[Robots]) -> None:
+    """Of those who can't log in."""
+    if users.value.unusable:
+        _log.warn(
+            "{path}: these can't log in, as their hash is no bcrypt (htpasswd -B): {names}",
+            path=users.path,
+            names=", ".join(users.value.unusable[:10]),
+        )
+    if not users.value.hashes and not robots.value.all:
+        _log.warn(
+            "nobody can log in: there is no user in {path}, and no token; see hubmirror user",
+            path=users.path,
+        )
 
 
 def _is_asked(config: Config) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -11,12 +12,14 @@ from typing import Any, Final
 
 from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.resource import IResource
 
 from hubmirror.accounting import Accounting
+from hubmirror.activation import HandedOver
 from hubmirror.certification import Certification
 from hubmirror.config import Config
 from hubmirror.control.channel import ControlSite
@@ -25,10 +28,11 @@ from hubmirror.datafolder import DataFolder
 from hubmirror.errors import HubmirrorError, RegistryError
 from hubmirror.greeting import greeting, warnings
 from hubmirror.https import Https
-from hubmirror.listeners import Listeners, Move, Wanted
+from hubmirror.listeners import Listeners, Move, Wanted, url_of
 from hubmirror.mirror.warming import Warming
 from hubmirror.monitor.latency import Latency
 from hubmirror.monitor.metrics import Vitals
+from hubmirror.notifying import Notifier
 from hubmirror.options import Options, version
 from hubmirror.quota.quota import Quota
 from hubmirror.service import MirrorService
@@ -89,9 +93,12 @@ class Daemon(MirrorService):
         store: Callable[[Config], Storage],
         compose: Callable[[Config, Quota, Storage, Vitals], Composed],
         certification: Certification | None = None,
+        handed_over: HandedOver | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
-        super().__init__(options, reactor)
+        super().__init__(options, reactor, notifier)
         self._certification = certification
+        self._handed_over = handed_over or HandedOver()
         self._store = store
         self._compose = compose
         self._https: Https | None = None
@@ -138,21 +145,36 @@ class Daemon(MirrorService):
         return Sites(self._reactor, served)
 
     def _listen(self, config: Config) -> None:
+        self._adopted: dict[IProtocolFactory, list[str]] = {}
+        for wanted, given in self._wanted(config, self._https):
+            if given:
+                self._listeners.adopt(given, wanted.factory, wanted.secure)
+                urls = self._adopted.setdefault(wanted.factory, [])
+                urls += [url_of(wanted.scheme, one) for one in given]
         with self._move(config, self._https) as move:
             self._take_urls(move)
 
     def _move(self, config: Config, https: Https | None) -> Move:
         """To where ``config`` wants the mirror to listen. Raises ``ListenError``."""
-        clients = self._sites.clients
-        wanted = [Wanted("http", config.http, clients)]
+        pairs = self._wanted(config, https)
+        return self._listeners.move([wanted for wanted, given in pairs if not given])
+
+    def _wanted(
+        self, config: Config, https: Https | None
+    ) -> list[tuple[Wanted, Sequence[socket.socket]]]:
+        """Where the mirror is to listen, and the sockets on which somebody does so for it."""
+        clients, given = self._sites.clients, self._handed_over.sockets
+        wanted = [(Wanted("http", config.http, clients), given("http"))]
         if https is not None:
-            wanted.append(Wanted("https", config.https, clients, https.secure))
-        wanted.append(Wanted("http", config.monitor, self._sites.watchers))
-        return self._listeners.move(wanted)
+            of_https = Wanted("https", config.https, clients, https.secure)
+            wanted.append((of_https, given("https")))
+        wanted.append((Wanted("http", config.monitor, self._sites.watchers), given("monitor")))
+        return wanted
 
     def _take_urls(self, move: Move) -> None:
-        self._urls = move.urls(self._sites.clients)
-        self._watched = move.urls(self._sites.watchers)
+        clients, watchers = self._sites.clients, self._sites.watchers
+        self._urls = [*self._adopted.get(clients, ()), *move.urls(clients)]
+        self._watched = [*self._adopted.get(watchers, ()), *move.urls(watchers)]
 
     def _is_ready(self) -> None:
         """Requests are served from now on."""
@@ -180,6 +202,7 @@ class Daemon(MirrorService):
         self._composed.warming.start()
         self._listen_for_reloads()
         self._is_ready()
+        self._serves(self._urls)
         self._accounting.start()
         self._repeat(INDEX_FLUSH, self._flush_index)
         self._repeat(MAKE_ROOM, lambda: Deferred.fromCoroutine(self._storage.make_room()))
@@ -223,7 +246,7 @@ class Daemon(MirrorService):
 
     def _warn(self, urls: Sequence[str]) -> None:
         """What is dangerous about ``urls``, and how those with TLS come to be trusted."""
-        for line in warnings(urls):
+        for line in warnings(urls, is_open=self._config.is_open_to_all):
             self._log.warn("{line}", line=line)
         if self._https is not None and any(url.startswith("https:") for url in urls):
             for line in self._https.warnings():
@@ -290,6 +313,11 @@ class Daemon(MirrorService):
                 self._log.warn("{key} has changed: that needs a restart", key=name)
             self._put_in_force(config, composed)
         self._take_urls(move)
+        self._tell_where(self._urls)
+        for url in move.fresh:
+            self._log.info("listening on {url}", url=url)
+        for url in move.closed_urls:
+            self._log.info("no longer listening on {url}", url=url)
         self._warn([url for url in move.fresh if url in self._urls])
         self._sites.dismiss(move.closed)
 

@@ -31,6 +31,7 @@ from hubmirror.mirror.mirror import Mirror
 from hubmirror.mirror.mirrored import MirroredRegistry
 from hubmirror.mirror.negatives import Negatives
 from hubmirror.mirror.prefetch import Prefetch
+from hubmirror.mirror.reviewing import Platforms, Reviewing
 from hubmirror.mirror.rights import Rights
 from hubmirror.mirror.tags import Tags, TagTimes
 from hubmirror.monitor.latency import WORDS, Latency
@@ -105,7 +106,11 @@ def compose_front(
     # Each is light, and looks at the same shelves: those that nobody asks for any more go.
     registry = lru_cache(KEPT)(lambda name: mirrored(config.towards(config.called(name))))
     access = compose_gate(config, names_of(config), now, reactor.seconds, NotAtHand)
-    mirror = Mirror(quota, MarkedHolders(Marks(board), NotAtHand), registry, access)
+    reviewing = None
+    if access.is_about_content:
+        reviewing = Reviewing(access, Platforms(ForgivingIndex(shelves.index), shelves.blobs))
+    holders = MarkedHolders(Marks(board), NotAtHand)
+    mirror = Mirror(quota, holders, registry, access, reviewing)
     bodies = Bodies(lambda *what: deferToThreadPool(reactor, shelves.pools.disk, os.pread, *what))
     took = Latency(seat.counts[WIDTH : WIDTH + WORDS]).observe
     api = ApiAtHand(mirror, bodies, config.registries, took, relay)

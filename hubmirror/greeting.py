@@ -24,9 +24,15 @@ def greeting(
     yield f"the count, and the set-up of other clients: {known_as}/"
 
 
-def warnings(urls: Sequence[str]) -> Iterator[str]:
-    """What is dangerous about where the mirror listens."""
+def warnings(urls: Sequence[str], *, is_open: bool = False) -> Iterator[str]:
+    """What is dangerous about where the mirror listens; ``is_open``: to whoever can reach it."""
     for url in urls:
+        if is_open and _is_public(url):
+            yield (
+                f"{url} can be reached from the internet, and anybody there may pull through this"
+                " mirror, at your cost and in your name, until the quota is spent: say who may, by"
+                " access_allow, access_login or [[access.rule]]"
+            )
         parts = urlsplit(url)
         if parts.scheme == "http" and not ip_address(parts.hostname or "").is_loopback:
             yield (
@@ -34,6 +40,12 @@ def warnings(urls: Sequence[str]) -> Iterator[str]:
                 " users' Docker Hub logins to a mirror unasked, and here anybody on the way can"
                 " read them; use --https, or listen on 127.0.0.1 behind a TLS proxy"
             )
+
+
+def _is_public(url: str) -> bool:
+    """Whether it is an address of the internet, or all of this machine's, which may have one."""
+    address = ip_address(urlsplit(url).hostname or "")
+    return address.is_unspecified or address.is_global
 
 
 def _reachable(url: str) -> str:

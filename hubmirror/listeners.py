@@ -12,14 +12,22 @@ from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.unix import Port as UNIXPort
-from twisted.logger import Logger
 
 from hubmirror.config import ListenAddress
 from hubmirror.errors import HubmirrorError
 from hubmirror.transport.ports import PlainPort, TLSPort
 from hubmirror.transport.tls import Secure
 
-__all__ = ["BACKLOG", "ListenError", "Listeners", "Move", "Wanted", "authority", "interfaces"]
+__all__ = [
+    "BACKLOG",
+    "ListenError",
+    "Listeners",
+    "Move",
+    "Wanted",
+    "authority",
+    "interfaces",
+    "url_of",
+]
 
 #: Connections that wait to be accepted; Linux cuts it to net.core.somaxconn.
 BACKLOG = 1024
@@ -191,8 +199,6 @@ class Move:
     the old ones close, what has come there being accepted first; where it fails, the new ones do.
     """
 
-    _log = Logger()
-
     def __init__(
         self,
         listeners: Listeners,
@@ -213,6 +219,11 @@ class Move:
         """The ports that listen no more."""
         return [door.port for door in self._gone]
 
+    @property
+    def closed_urls(self) -> list[str]:
+        """Where they did."""
+        return [door.url for door in self._gone]
+
     def urls(self, factory: IProtocolFactory) -> list[str]:
         """Where ``factory`` is reached from now on."""
         return [door.url for door in self._now if door.wanted.factory is factory]
@@ -231,15 +242,17 @@ class Move:
             return
         _close(self._gone)
         self._listeners.moved(self._now)
-        for url in self.fresh:
-            self._log.info("listening on {url}", url=url)
-        for door in self._gone:
-            self._log.info("no longer listening on {url}", url=door.url)
 
 
 def _close(doors: Iterable[_Door]) -> None:
     for door in doors:
         door.port.close()
+
+
+def url_of(scheme: str, listening: socket.socket) -> str:
+    """Where a socket listens, as a URL."""
+    host, port = listening.getsockname()[:2]
+    return f"{scheme}://{authority(host, port)}"
 
 
 def interfaces(address: ListenAddress) -> list[str]:

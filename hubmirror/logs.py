@@ -1,14 +1,15 @@
 """The log: one line an event, as text or as JSON, that no logged byte can forge.
 
 An event of the access log carries ``access``, a dict of simple values: they are its fields and
-stand for its message. Source of the time's form: RFC 3339.
+stand for its message. Source of the time's form: RFC 3339; of the journal's: sd-daemon(3).
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from functools import lru_cache
 from select import PIPE_BUF
@@ -26,7 +27,7 @@ from twisted.logger import (
 )
 from zope.interface import implementer
 
-__all__ = ["LineWriter", "make_observer", "redact"]
+__all__ = ["LineWriter", "is_journal", "make_observer", "redact"]
 
 #: Twisted's own news (factories that start, clients that time out) is for debugging.
 _NOISY = ("twisted", "log_legacy")
@@ -36,6 +37,8 @@ _WORD = re.compile(r"[!#-<>-~]+")
 _REMEMBERED: Final = 1024
 #: As ``json.dumps`` would, which makes an encoder for each event.
 _ENCODED: Final = json.JSONEncoder(default=str).encode
+#: How the journal calls levels: a number before each line.
+_PRIORITIES: Final = {"debug": 7, "info": 6, "warn": 4, "error": 3, "critical": 2}
 #: The most events of the access log that wait to be written.
 MOST_WAITING: Final = 500
 
@@ -48,16 +51,16 @@ def make_observer(
 ) -> LineWriter:
     """Write events of at least ``level`` (debug, info, warn, error) to ``stream``.
 
-    ``log_format`` is ``text`` or ``json``. What Twisted itself says below a warning shows at
-    ``debug`` only. Whatever an event holds becomes exactly one line, except that in text a
-    failure's traceback follows on indented lines. ``later`` is as ``LineWriter`` has it.
+    ``log_format`` is ``text``, ``json`` or ``journal``, which is text for systemd's journal: the
+    level in its own form, and no time, as it has one. What Twisted itself says below a warning
+    shows at ``debug`` only. Whatever an event holds becomes exactly one line, except that in text
+    a failure's traceback follows on indented lines. ``later`` is as ``LineWriter`` has it.
     """
     predicate = LogLevelFilterPredicate(defaultLogLevel=LogLevel.levelWithName(level))
     if level == "info":
         for namespace in _NOISY:
             predicate.setLogLevelForNamespace(namespace, LogLevel.warn)
-    line = _as_json if log_format == "json" else _as_text
-    return LineWriter(line, predicate, stream, later)
+    return LineWriter(_FORMATS[log_format], predicate, stream, later)
 
 
 @implementer(ILogObserver)
@@ -136,6 +139,15 @@ class LineWriter:
         return line.encode(self._encoding, "backslashreplace").decode(self._encoding)
 
 
+def is_journal(environ: Mapping[str, str], stream: TextIO) -> bool:
+    """Whether ``stream`` goes to systemd's journal. Source: systemd.exec(5), JOURNAL_STREAM."""
+    told = environ.get("JOURNAL_STREAM")
+    if told is None:
+        return False
+    found = os.fstat(stream.fileno())
+    return told == f"{found.st_dev}:{found.st_ino}"
+
+
 def redact(url: str) -> str:
     """``url`` for a log: without userinfo and fragment, its query's values replaced by ``...``.
 
@@ -168,10 +180,18 @@ def _pieces(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _as_text(event: LogEvent) -> str:
+    return _lines(event, f"{_time(event)} {_level(event)} ")
+
+
+def _as_journal(event: LogEvent) -> str:
+    mark = f"<{_PRIORITIES.get(_level(event), 6)}>"
+    return "".join(f"{mark}{line}\n" for line in _lines(event, "").splitlines())
+
+
+def _lines(event: LogEvent, head: str) -> str:
     access = event.get("access")
     message = formatEvent(event) if access is None else _pairs(access)
-    head = f"{_time(event)} {_level(event)} {event.get('log_namespace', '-')}"
-    text = _printable(f"{head} {message}") + "\n"
+    text = _printable(f"{head}{event.get('log_namespace', '-')} {message}") + "\n"
     if "log_failure" in event:
         text += "".join(f"    {_printable(line)}\n" for line in _traceback(event).splitlines())
     return text
@@ -237,3 +257,10 @@ def _printable(text: str) -> str:
         sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii")
         for sign in text
     )
+
+
+_FORMATS: Final[Mapping[str, Callable[[LogEvent], str]]] = {
+    "text": _as_text,
+    "json": _as_json,
+    "journal": _as_journal,
+}

@@ -98,7 +98,7 @@ def compose_monitor(
     stream = StreamResource(access, reporter, reactor)
     history = HistoryResource(access, quota.tally, reactor)
     pages: dict[bytes, IResource] = {
-        b"": Page(name, public_url if config.monitor else public_url_of, config.registry_names),
+        b"": Page(name, public_url if config.monitor else public_url_of, config.client_registries),
         b"quota": QuotaResource(access, reporter, history, stream),
         b"metrics": GuardedPages(access, dict.fromkeys(View, metrics)),
         b"openapi.json": OpenApi(),
@@ -108,7 +108,7 @@ def compose_monitor(
         b"readyz": OpenPage(ready),
     }
     return Monitor(
-        pages, health, Page(name, public_url_of, config.registry_names), reporter, stream.close
+        pages, health, Page(name, public_url_of, config.client_registries), reporter, stream.close
     )
 
 

@@ -16,6 +16,7 @@ from typing import NoReturn
 from twisted.python.usage import Options as TwistedOptions
 from twisted.python.usage import UsageError
 
+from hubmirror.activation import ActivationError, listens_at
 from hubmirror.config import CONFIG_FILE, SETTINGS, ConfigError, Loaded, Setting, load
 
 __all__ = ["Options", "version"]
@@ -27,6 +28,7 @@ BAD_USAGE = 2
 class Options(TwistedOptions):
     """Flags, and the configuration that they, the variables and the file make.
 
+    Where systemd hands sockets over, these count before a flag that would name others.
     ``parseOptions`` sets ``loaded``, and ``arguments``, which are what it parsed in ``folder``.
     Where anything is wrong it says all of it on stderr and raises ``SystemExit(2)``.
     """
@@ -73,7 +75,10 @@ class Options(TwistedOptions):
     def postOptions(self) -> None:
         """Load the configuration; ``SystemExit(2)`` after a word on each problem."""
         try:
+            self._flags.update(listens_at(self._environ, os.getpid()))
             self.loaded = self.reload()
+        except ActivationError as error:
+            _exit_with([str(error)])
         except ConfigError as error:
             _exit_with([str(problem) for problem in error.problems])
 

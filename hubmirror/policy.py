@@ -28,6 +28,7 @@ from hubmirror.mirror.origin import IOrigin, Origin
 from hubmirror.mirror.outage import Doorway, IDoorway
 from hubmirror.mirror.patience import Patience
 from hubmirror.mirror.prefetch import Prefetch
+from hubmirror.mirror.reviewing import Platforms, Reviewing
 from hubmirror.mirror.rights import Rights
 from hubmirror.mirror.search import Searches
 from hubmirror.mirror.standing_in import BlobWithStandIns, OriginWithStandIns
@@ -98,6 +99,7 @@ class Policy:
         issuer: Issuer,
         make: Callable[[str], Registry],
         access: IAccess,
+        reviewing: Reviewing | None,
     ) -> None:
         self._registries = config.registries
         self._issuer = issuer
@@ -106,7 +108,7 @@ class Policy:
         self._allowed: OrderedDict[str, Registry] = OrderedDict()
         self.default = self._named[config.default.name]
         self._named[""] = self.default
-        self.mirror = Mirror(quota, holders, self._mirrored, access)
+        self.mirror = Mirror(quota, holders, self._mirrored, access, reviewing)
 
     def registries(self) -> Iterator[Registry]:
         """All that are at hand, the default one first."""
@@ -179,7 +181,11 @@ def compose_policy(
             is_metered=is_metered,
         )
 
-    return Policy(config, quota, holders, issuer, make, access)
+    index = ForgivingIndex(storage.index)
+    reviewing = None
+    if access.is_about_content or access.asks_for_logins:
+        reviewing = Reviewing(access, Platforms(index, storage.blobs))
+    return Policy(config, quota, holders, issuer, make, access, reviewing)
 
 
 def _compose(

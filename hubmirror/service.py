@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from functools import partial
 from types import FrameType
 from typing import Any, Final
@@ -18,7 +19,8 @@ from twisted.python.components import Componentized
 
 from hubmirror.config import Config, ConfigError
 from hubmirror.errors import HubmirrorError
-from hubmirror.logs import LineWriter, make_observer
+from hubmirror.logs import LineWriter, is_journal, make_observer
+from hubmirror.notifying import Notifier
 from hubmirror.options import Options
 from hubmirror.processes import Place
 
@@ -39,12 +41,14 @@ class MirrorService(Service):
     _log = Logger()
     _fixed: tuple[str, ...] = FIXED
 
-    def __init__(self, options: Options, reactor: Any) -> None:
+    def __init__(self, options: Options, reactor: Any, notifier: Notifier | None = None) -> None:
         self._options = options
         self._reactor = reactor
+        self._notifier = notifier or Notifier()
         self._config = options.loaded.config
         self._loops: list[LoopingCall] = []
         self._writer: LineWriter | None = None
+        self._status = ""
 
     def setServiceParent(self, parent: Any) -> None:
         """As any service; where the parent is ``twistd``'s, its log takes our form."""
@@ -64,6 +68,11 @@ class MirrorService(Service):
             raise SystemExit(1) from None
         self._reactor.callWhenRunning(self._take_signals)
         self._reactor.callWhenRunning(self._started)
+
+    def stopService(self) -> Any:
+        """Say that it ends; how it does is for each to say."""
+        self._notifier.stopping()
+        return super().stopService()
 
     def _open(self) -> None:
         """Raises ``HubmirrorError``."""
@@ -87,13 +96,26 @@ class MirrorService(Service):
         is_first = Place.told(os.environ) is None
         signal.signal(signal.SIGINT, self._terminate if is_first else signal.SIG_IGN)
 
+    def _serves(self, urls: Iterable[str]) -> None:
+        """Whoever waits for that is told, and from now on that it goes on."""
+        self._tell_where(urls)
+        self._notifier.ready(self._status)
+        if self._notifier.period is not None:
+            self._repeat(self._notifier.period, self._notifier.alive)
+
+    def _tell_where(self, urls: Iterable[str]) -> None:
+        """To be known from the next word on."""
+        self._status = f"serves {', '.join(urls)}"
+
     def _listen_for_reloads(self) -> None:
         signal.signal(signal.SIGHUP, self._hang_up)
 
     def _made_writer(self) -> LineWriter:
         config = self._config
         later = partial(self._reactor.callLater, LOG_PAUSE)
-        return make_observer(config.log_format, config.log_level, sys.stdout, later)
+        is_for_journal = config.log_format == "text" and is_journal(os.environ, sys.stdout)
+        log_format = "journal" if is_for_journal else config.log_format
+        return make_observer(log_format, config.log_level, sys.stdout, later)
 
     def _without_fixed(self, config: Config) -> tuple[list[str], Config]:
         """What of ``config`` differs though it can't change here, and ``config`` without that."""
@@ -126,6 +148,11 @@ class MirrorService(Service):
         self._reactor.callFromThread(self._reload)
 
     def _reload(self) -> None:
+        self._notifier.reloading(time.monotonic())
+        self._read_again()
+        self._notifier.ready(self._status)
+
+    def _read_again(self) -> None:
         try:
             self._take_in_force(self._options.reload().config)
             if self._writer is not None:

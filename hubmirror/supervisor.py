@@ -23,10 +23,12 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from hubmirror.activation import HandedOver
 from hubmirror.config import Config, ListenAddress
 from hubmirror.coordination.board import Board
 from hubmirror.datafolder import DataFolder
-from hubmirror.listeners import BACKLOG, ListenError, authority, interfaces
+from hubmirror.listeners import BACKLOG, ListenError, authority, interfaces, url_of
+from hubmirror.notifying import Notifier
 from hubmirror.options import Options
 from hubmirror.processes import BOARD, KEEPER, READY, WORKER, Place, local_path
 from hubmirror.service import MirrorService
@@ -51,10 +53,16 @@ class Supervisor(MirrorService):
     name = "hubmirror"
 
     def __init__(
-        self, options: Options, reactor: Any, start: Callable[[ProcessProtocol, Place], Any]
+        self,
+        options: Options,
+        reactor: Any,
+        start: Callable[[ProcessProtocol, Place], Any],
+        handed_over: HandedOver | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
-        super().__init__(options, reactor)
+        super().__init__(options, reactor, notifier)
         self._start = start
+        self._handed_over = handed_over or HandedOver()
         self._keeper: _Child | None = None
         self._workers: list[_Child] = []
         self._all: set[_Child] = set()
@@ -74,7 +82,7 @@ class Supervisor(MirrorService):
         self._board = Board(config.data / BOARD)
         for seat in self._board.seats:
             seat.begin()
-        self._sockets = _Sockets(config)
+        self._sockets = _Sockets(config, self._handed_over)
 
     def _started(self) -> None:
         self._listen_for_reloads()
@@ -112,7 +120,12 @@ class Supervisor(MirrorService):
         if is_ready and not self._has_served and not self._is_ending:
             self._has_served = True
             self._workers = [self._begin_worker(one) for one in range(self._config.workers)]
+            gatherResults([one.ready for one in self._workers]).addCallback(self._workers_serve)
         return is_ready
+
+    def _workers_serve(self, are_ready: list[bool]) -> None:
+        if any(are_ready) and not self._is_ending:
+            self._serves(self._sockets.urls)
 
     def _begin_worker(self, number: int) -> _Child:
         taken = {child.place.seat for child in self._all}
@@ -291,12 +304,13 @@ class _Sockets:
 
     _log = Logger()
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, handed_over: HandedOver) -> None:
         self._open: list[socket.socket] = []
+        self._handed_over = handed_over
         try:
             self._http = self._shared("http", config.http, config.workers)
             self._https = self._shared("https", config.https, config.workers)
-            watched = self._shared("http", config.monitor, 1)
+            watched = self._shared("monitor", config.monitor, 1)
             self.local = self._local(config)
         except BaseException:
             self.close()
@@ -318,8 +332,14 @@ class _Sockets:
             one.close()
 
     def _shared(
-        self, scheme: str, addresses: Iterable[ListenAddress], count: int
+        self, name: str, addresses: Iterable[ListenAddress], count: int
     ) -> list[tuple[str, list[socket.socket]]]:
+        scheme = "https" if name == "https" else "http"
+        given = self._handed_over.sockets(name)
+        if given:
+            # Each is one, which all take from: more of it can't be made beside.
+            self._open += given
+            return [(url_of(scheme, one), [one] * count) for one in given]
         return [
             self._several(scheme, host, address.port, count)
             for address in addresses

@@ -12,6 +12,7 @@ from twisted.application.service import IService
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 
+from hubmirror.activation import HandedOver
 from hubmirror.admission import PasswordThreads, compose_admission
 from hubmirror.cache.image_names import ImageNames
 from hubmirror.cache.threads import Threads
@@ -30,6 +31,7 @@ from hubmirror.mirror.pulling import Puller
 from hubmirror.mirror.warming import Warming
 from hubmirror.monitor.metrics import Vitals
 from hubmirror.monitoring import compose_monitor
+from hubmirror.notifying import Notifier
 from hubmirror.options import Options
 from hubmirror.policy import Connected, Registry, compose_policy
 from hubmirror.processes import BOARD, WORKER, Place
@@ -70,22 +72,31 @@ def _process(options: Options, reactor: Any, place: Place | None) -> IService:
     """One that is all of the mirror, or the part of it that its ``place`` tells."""
     config = options.loaded.config
     service: IService
-    if place is None and config.workers == 1:
-        challenges = Challenges()
-        service = Daemon(
-            options,
-            reactor,
-            partial(store, reactor),
-            partial(compose, reactor, challenges=challenges),
-            Certification(reactor, challenges),
-        )
-    elif place is None:
-        service = Supervisor(options, reactor, partial(spawn, reactor, options))
+    if place is None:
+        service = _first(options, reactor)
     elif place.role == WORKER:
         service = Worker(options, reactor, place, Board(config.data / BOARD))
     else:
         service = _keeper(options, reactor, place, Board(config.data / BOARD))
     return service
+
+
+def _first(options: Options, reactor: Any) -> IService:
+    """The process that somebody has started, systemd perhaps."""
+    given = HandedOver.taken(os.environ, os.getpid())
+    notifier = Notifier.told(os.environ, os.getpid())
+    if options.loaded.config.workers > 1:
+        return Supervisor(options, reactor, partial(spawn, reactor, options), given, notifier)
+    challenges = Challenges()
+    return Daemon(
+        options,
+        reactor,
+        partial(store, reactor),
+        partial(compose, reactor, challenges=challenges),
+        Certification(reactor, challenges),
+        given,
+        notifier,
+    )
 
 
 def _keeper(options: Options, reactor: Any, place: Place, board: Board) -> Keeper:

@@ -5,6 +5,8 @@ set -eu
 cd "$(dirname "$0")/.."
 debian_python=/usr/bin/python3 # not another one that comes first in PATH
 PATH="/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
+SOURCE_DATE_EPOCH=$(date +%s -r CHANGELOG.md)
+export SOURCE_DATE_EPOCH
 
 sh packaging/dist.sh
 sdist=$(ls dist/hubmirror-*.tar.gz)
@@ -20,10 +22,10 @@ source=build/deb/hubmirror-$version
 
 # debhelper wants its folder at the top, and a changelog, which has the version and the date.
 cp -R packaging/debian "$source/debian"
-for unit in etc/systemd/*; do
-    cp "$unit" "$source/debian/"
-done
-date=$(date -R -r CHANGELOG.md)
+cp etc/systemd/hubmirror.service etc/systemd/hubmirror.socket "$source/debian/"
+cp etc/systemd/hubmirror-https.socket "$source/debian/hubmirror.hubmirror-https.socket"
+.venv/bin/python -m hubmirror.cli.describing "$source/described"
+date=$(date -R -d "@$SOURCE_DATE_EPOCH")
 cat >"$source/debian/changelog" <<END
 hubmirror ($version-1) unstable; urgency=medium
 

@@ -41,3 +41,22 @@ def test_names_an_address_that_others_can_reach() -> None:
 def test_warns_of_logins_in_the_clear(url: str, is_loud: bool) -> None:
     """Plain HTTP that others can reach: dockerd's users' logins are readable on the way."""
     assert any("login" in line for line in warnings([url])) is is_loud
+
+
+@pytest.mark.parametrize(
+    ("url", "is_loud"),
+    [
+        ("http://127.0.0.1:5000", False),
+        ("https://10.0.0.1:5000", False),
+        ("https://[fd00::1]:443", False),
+        ("https://0.0.0.0:443", True),
+        ("https://[::]:443", True),
+        ("https://8.8.8.8:443", True),
+        ("https://[2a00::1]:443", True),
+    ],
+)
+def test_warns_of_a_mirror_for_the_whole_internet(url: str, is_loud: bool) -> None:
+    """Where nobody is asked who he is, and only there."""
+    told = [line for line in warnings([url], is_open=True) if "internet" in line]
+    assert bool(told) is is_loud
+    assert not any("internet" in line for line in warnings([url]))

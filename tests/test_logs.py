@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from select import PIPE_BUF
 from typing import Any
 
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
-from hubmirror.logs import MOST_WAITING, LineWriter, make_observer, redact
+from hubmirror.logs import MOST_WAITING, LineWriter, is_journal, make_observer, redact
 
 #: 2024-06-20T00:27:26.500Z
 MOMENT = 1718843246.5
@@ -73,6 +75,39 @@ def test_json() -> None:
     event = json.loads(stream.getvalue())
     assert event.pop("time").endswith("Z")
     assert event == {"level": "error", "namespace": "hubmirror.test", "message": "7 left"}
+
+
+@pytest.mark.parametrize(
+    ("level", "mark"),
+    [
+        (LogLevel.info, "<6>"),
+        (LogLevel.warn, "<4>"),
+        (LogLevel.error, "<3>"),
+        (LogLevel.critical, "<2>"),
+    ],
+)
+def test_the_journal_has_the_level_in_front(level: Any, mark: str) -> None:
+    """And the time of its own."""
+    assert logged("journal", log_level=level) == f"{mark}hubmirror.test \n"
+
+
+def test_each_line_of_a_traceback_is_the_journals() -> None:
+    """It takes each for an entry."""
+    lines = logged("journal", log_level=LogLevel.critical, log_failure=failure()).splitlines()
+
+    assert len(lines) > 3
+    assert {line[:3] for line in lines} == {"<2>"}
+
+
+def test_whether_a_stream_is_the_journals(tmp_path: Path) -> None:
+    """It says which one is; a stream that was redirected is another."""
+    with (tmp_path / "journal").open("w") as journal, (tmp_path / "other").open("w") as other:
+        found = os.fstat(journal.fileno())
+        environ = {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
+
+        assert is_journal(environ, journal)
+        assert not is_journal(environ, other)
+        assert not is_journal({}, journal)
 
 
 def test_access_fields_in_text() -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from attrs import field, frozen
-from zope.interface import Interface, implementer
+from zope.interface import Attribute, Interface, implementer
 
 from hubmirror.access.identities import Identity, IIdentities
 from hubmirror.access.names import Names, full_name
@@ -33,6 +32,10 @@ _OPEN_SUBJECTS: Final = (Preflight, TokenRequest)
 class IAccess(Interface):
     """The rule: what a question's sender may ask for here at all."""
 
+    asks_for_logins: bool = Attribute("Whether clients log in here: no upstream's challenge does.")
+    is_about_content: bool = Attribute("Whether ``review`` would ever say anything.")
+    is_about_platforms: bool = Attribute("Whether it needs platforms for that.")
+
     def objection(question: Question) -> RegistryError | None:
         """Why ``question`` must not be, as far as that can be known at once.
 
@@ -48,14 +51,12 @@ class IAccess(Interface):
     def review(question: Question, media_type: str, platform: str | None) -> RegistryError | None:
         """Why a manifest of this type must not go to who asks ``question``."""
 
-    is_about_content: bool
-    is_about_platforms: bool
-
 
 @implementer(IAccess)
 class OpenAccess:
     """Everybody may everything: nothing is set."""
 
+    asks_for_logins = False
     is_about_content = False
     is_about_platforms = False
 
@@ -73,25 +74,36 @@ class OpenAccess:
 
 
 @implementer(IAccess)
-@frozen(eq=False)
 class Access:
     """In this order: the network, who it is, the rules, and what the token lists.
 
     The mirror's own questions, which have no address, are not asked about. ``deny`` counts
-    before ``allow``, and an empty ``allow`` lets any network in.
+    before ``allow``, and an empty ``allow`` lets any network in. ``names`` are how clients write
+    repositories.
     """
 
-    _rules: Rulebook
-    _identities: IIdentities
-    _names: Names
-    _login: Login = "off"
-    _allow: Sequence[Network] = ()
-    _deny: Sequence[Network] = ()
-    _is_networks_set: bool = field(init=False)
+    def __init__(
+        self,
+        rules: Rulebook,
+        identities: IIdentities,
+        names: Names,
+        login: Login = "off",
+        allow: Sequence[Network] = (),
+        deny: Sequence[Network] = (),
+    ) -> None:
+        self._rules = rules
+        self._identities = identities
+        self._names = names
+        self._login = login
+        self._allow = allow
+        self._deny = deny
+        self._is_networks_set = bool(allow or deny)
+        self._last: tuple[Question | None, Identity | RegistryError | None] = (None, None)
 
-    @_is_networks_set.default
-    def _whether_networks_are_set(self) -> bool:
-        return bool(self._allow or self._deny)
+    @property
+    def asks_for_logins(self) -> bool:
+        """See ``IAccess``."""
+        return self._login != "off"
 
     @property
     def is_about_content(self) -> bool:
@@ -112,7 +124,7 @@ class Access:
             return not_from_here()
         if isinstance(question.subject, Preflight):
             return None
-        identity = self._identities.known(question)
+        identity = self._known(question)
         if isinstance(identity, RegistryError):
             return identity
         return None if identity is None else self._objection(question, identity)
@@ -132,14 +144,14 @@ class Access:
         """See ``IAccess``."""
         if not question.client.address:
             return None
-        identity = self._identities.known(question)
+        identity = self._known(question)
         return identity.user if isinstance(identity, Identity) else None
 
     async def decide(self, question: Question) -> None:
         """See ``IAccess``."""
         if not question.client.address or isinstance(question.subject, _OPEN_SUBJECTS):
             return
-        if self._identities.known(question) is not None:
+        if not (question.credential or "").lower().startswith("basic"):
             return  # the objection knew it all
         refusal = self._objection(question, await self._identities.find(question))
         if refusal is not None:
@@ -149,12 +161,19 @@ class Access:
         self, question: Question, media_type: str, platform: str | None
     ) -> RegistryError | None:
         """See ``IAccess``."""
-        matter, user = _matter(question), self.user_of(question)
+        matter, identity = _matter(question), self._identities.known(question)
         if matter is None or not question.client.address:
             return None
+        user = identity.user if isinstance(identity, Identity) else None
         matter = Matter(matter.repository, matter.tag, media_type, platform)
         verdict = self._rules.judge(Visitor(question.client.address, user), matter)
         return self._refusal(verdict, question, user)
+
+    def _known(self, question: Question) -> Identity | RegistryError | None:
+        """Who asks ``question``: found out once, for all that is asked about it in a row."""
+        if self._last[0] is not question:
+            self._last = (question, self._identities.known(question))
+        return self._last[1]
 
     def _serves(self, address: str) -> bool:
         if holds(self._deny, address):

@@ -1,6 +1,7 @@
-"""The ``hubmirror`` command. Each module here is a verb, with a ``summary`` and a ``main``.
+"""The ``hubmirror`` command. Each module here is a verb: ``summary``, ``main``, ``make_parser``.
 
-``main`` takes the arguments after the verb and returns the exit status.
+``main`` takes the arguments after the verb and returns the exit status; ``make_parser`` tells of
+them what shells and manual pages want to know.
 """
 
 from __future__ import annotations

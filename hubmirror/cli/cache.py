@@ -11,7 +11,7 @@ from typing import Final
 
 from hubmirror.cli.operating.command import FAILED, add_common_options, operate
 
-__all__ = ["main", "summary"]
+__all__ = ["main", "make_parser", "summary"]
 
 summary = "list, show, verify, remove, pin, export and import what is kept"
 
@@ -22,12 +22,13 @@ _LATEST: Final = f"{_IMAGE} or digest its latest"
 
 def main(arguments: Sequence[str]) -> int:
     """Carry out one of the cache's verbs; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     status: int = options.run(options)
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The verb's arguments."""
     parser = argparse.ArgumentParser(
         prog="hubmirror cache",
         description="Look at what the mirror keeps, and look after it: on the running daemon, or"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from attrs import asdict
 
 from hubmirror.access.rules import Rule
+from hubmirror.cli.operating.settings import settings_parser
 from hubmirror.config import SETTINGS, Loaded
 from hubmirror.options import Options
 from hubmirror.quota.rules import ClientLimits, Reserve
 
-__all__ = ["main", "summary"]
+__all__ = ["main", "make_parser", "summary"]
 
 summary = "show the configuration in force and where each value came from, or every error"
 
@@ -23,6 +25,11 @@ def main(arguments: Sequence[str]) -> int:
     options.parseOptions(arguments)
     print("\n".join(_table(options.loaded)))
     return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The verb's arguments, to be shown: ``main`` has them parsed by ``Options``."""
+    return settings_parser("hubmirror check", summary)
 
 
 def _table(loaded: Loaded) -> list[str]:

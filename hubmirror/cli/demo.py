@@ -21,7 +21,7 @@ from hubmirror.demo.image import hello_image
 from hubmirror.demo.store import MemoryStore
 from hubmirror.demo.walk import StepFailed, Walk, host_architecture
 
-__all__ = ["main", "summary"]
+__all__ = ["main", "make_parser", "summary"]
 
 summary = "show a pull through the mirror, step by step, without the internet"
 
@@ -33,7 +33,7 @@ _FAILURES = (StepFailed, MirrorEnded, ConnectError, ConnectionClosed, ResponseFa
 
 def main(arguments: Sequence[str]) -> int:
     """Run the demo until Ctrl-C, or to the end of its steps; returns the exit status."""
-    options = _parse(arguments)
+    options = make_parser().parse_args(arguments)
     with TemporaryDirectory(prefix="hubmirror-demo-") as folder:
         try:
             react(_run, [options, folder])
@@ -42,7 +42,8 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+def make_parser() -> argparse.ArgumentParser:
+    """The verb's arguments."""
     parser = argparse.ArgumentParser(prog="hubmirror demo", description=f"{summary.capitalize()}.")
     parser.add_argument("--once", action="store_true", help="end after the steps")
     parser.add_argument(
@@ -51,7 +52,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="HOST:PORT",
         help="where the mirror listens (default: a free port on loopback)",
     )
-    return parser.parse_args(arguments)
+    return parser
 
 
 def _run(reactor: Any, options: argparse.Namespace, folder: str) -> Deferred[None]:

@@ -21,6 +21,7 @@ from hubmirror.cli.setup import mirror_of, url_argument
 from hubmirror.clients.address import MirrorAddress
 from hubmirror.clients.machine import Machine
 from hubmirror.config import Config
+from hubmirror.config.files import read_login
 from hubmirror.doctor.checkup import Checkup
 from hubmirror.doctor.clients import ClientFiles
 from hubmirror.doctor.examining import examine
@@ -30,7 +31,7 @@ from hubmirror.doctor.registry import Target
 from hubmirror.doctor.report import as_json, as_text, exit_status
 from hubmirror.errors import HubmirrorError
 
-__all__ = ["main", "summary"]
+__all__ = ["main", "make_parser", "summary"]
 
 summary = "find out what is wrong with the mirror, or with a client of it, and what to do"
 
@@ -51,10 +52,10 @@ _Plan = Callable[[Checkup], list[Check]]
 
 def main(arguments: Sequence[str]) -> int:
     """Look at all of it and tell; returns 0 if all is right, 1 with warnings, 2 with failures."""
-    parser = _parser()
+    parser = make_parser()
     options = parser.parse_args(arguments)
-    if options.host and not options.from_client:
-        parser.error("--host is for --from-client: the mirror itself knows its upstream")
+    if not options.from_client and (options.host or options.ca or options.login):
+        parser.error("--host, --ca and --login are for --from-client: the mirror has its own")
     found: list[Finding] = []
     try:
         plan = _of_client(options) if options.from_client else _of_mirror(options)
@@ -69,7 +70,8 @@ def main(arguments: Sequence[str]) -> int:
     return exit_status(found)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The verb's arguments."""
     parser = argparse.ArgumentParser(
         prog="hubmirror doctor",
         description="Look at all that the mirror depends on: names, time, upstreams, token servers,"
@@ -93,13 +95,19 @@ def _parser() -> argparse.ArgumentParser:
         " have for the mirror)",
     )
     parser.add_argument(
+        "--login",
+        type=_login,
+        metavar="FILE",
+        help="with --from-client: a file (mode 0600) with user:password for the mirror",
+    )
+    parser.add_argument(
         "--image",
         metavar="NAME:TAG",
         help="a public image to ask for (default: a well-known one of a well-known registry)",
     )
     parser.add_argument(
         "--seconds",
-        type=float,
+        type=_seconds,
         default=10.0,
         metavar="N",
         help="how long each request may take (default: 10)",
@@ -109,6 +117,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_common_options(parser)
     return parser
+
+
+def _login(name: str) -> tuple[str, str]:
+    try:
+        return read_login(Path(name))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)  # argparse tells of what is no number
+    if not 0 < seconds < 3600:
+        raise argparse.ArgumentTypeError("it must be more than 0, and less than an hour")
+    return seconds
 
 
 def _run(plan: _Plan, seconds: float, found: list[Finding], reactor: Any) -> Deferred[None]:
@@ -124,7 +146,9 @@ def _run(plan: _Plan, seconds: float, found: list[Finding], reactor: Any) -> Def
 def _of_mirror(options: argparse.Namespace) -> _Plan:
     config = config_of(options)
     image = options.image and _parsed(options.image, is_hub=config.uses_library_prefix)
-    clients = ClientFiles(Machine(options.root), shutil.which, _urls(config), config.registry_names)
+    clients = ClientFiles(
+        Machine(options.root), shutil.which, _urls(config), config.client_registries
+    )
     return lambda checkup: checkup.of_mirror(config, image, clients)
 
 
@@ -139,7 +163,7 @@ def _of_client(options: argparse.Namespace) -> _Plan:
         outside = open_outside(
             checkup.reactor, checkup.now, checkup.seconds, own_hosts=[target.host], ca=ca
         )
-        return checkup.of_client(outside, target, ca, clients)
+        return checkup.of_client(outside, target, clients, ca=ca, login=options.login)
 
     return checks
 

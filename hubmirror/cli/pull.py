@@ -11,7 +11,7 @@ from typing import Final
 
 from hubmirror.cli.operating.command import add_common_options, operate
 
-__all__ = ["host_platform", "main", "summary"]
+__all__ = ["host_platform", "main", "make_parser", "summary"]
 
 summary = "fetch images through the running mirror, so that it keeps them"
 
@@ -27,7 +27,7 @@ _ARCHITECTURES: Final[Mapping[str, str]] = {
 
 def main(arguments: Sequence[str]) -> int:
     """Pull all that is named; returns the exit status."""
-    parser = _parser()
+    parser = make_parser()
     options = parser.parse_args(arguments)
     try:
         images = [*options.images, *_listed(options.file)]
@@ -40,13 +40,8 @@ def main(arguments: Sequence[str]) -> int:
     return operate(options, "pull", values)
 
 
-def host_platform() -> str:
-    """The platform of this machine, as images have it."""
-    machine = platform.machine()
-    return f"linux/{_ARCHITECTURES.get(machine, machine)}"
-
-
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The verb's arguments."""
     parser = argparse.ArgumentParser(
         prog="hubmirror pull", description=f"{summary[0].upper()}{summary[1:]}."
     )
@@ -63,6 +58,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_common_options(parser)
     return parser
+
+
+def host_platform() -> str:
+    """The platform of this machine, as images have it."""
+    machine = platform.machine()
+    return f"linux/{_ARCHITECTURES.get(machine, machine)}"
 
 
 def _listed(file: str | None) -> list[str]:

@@ -20,7 +20,7 @@ from hubmirror.cli.operating.quota_words import plain, wrapped
 from hubmirror.cli.operating.screen import Blocks, Screen
 from hubmirror.errors import HubmirrorError
 
-__all__ = ["main", "summary", "watch"]
+__all__ = ["main", "make_parser", "summary", "watch"]
 
 summary = "show how many requests are spent, by whom, and what is left"
 
@@ -35,7 +35,7 @@ _Show = Callable[[_Status, str], object]
 
 def main(arguments: Sequence[str]) -> int:
     """Show it once, or until it is enough; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     source = QuotaSource(config_of(options))
     try:
         if options.watch:
@@ -53,6 +53,20 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def make_parser() -> argparse.ArgumentParser:
+    """The verb's arguments."""
+    parser = argparse.ArgumentParser(
+        prog="hubmirror quota",
+        description="Show how many of the day's requests are spent, by whom, and what is left: as"
+        " the running daemon tells it, or from its data folder while none runs.",
+    )
+    parser.add_argument(
+        "--watch", action="store_true", help="show it anew each second, until Ctrl-C"
+    )
+    add_common_options(parser)
+    return parser
+
+
 def watch(look: Callable[[], _Status], wait: Callable[[float], object], show: _Show) -> NoReturn:
     """Show what ``look`` tells, and again after each ``wait`` (in seconds), until one fails.
 
@@ -66,19 +80,6 @@ def watch(look: Callable[[], _Status], wait: Callable[[float], object], show: _S
             status, complaint = look(), ""
         except HubmirrorError as error:
             complaint = plain(error)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="hubmirror quota",
-        description="Show how many of the day's requests are spent, by whom, and what is left: as"
-        " the running daemon tells it, or from its data folder while none runs.",
-    )
-    parser.add_argument(
-        "--watch", action="store_true", help="show it anew each second, until Ctrl-C"
-    )
-    add_common_options(parser)
-    return parser
 
 
 def _watch(source: QuotaSource, *, is_json: bool) -> NoReturn:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 
+from hubmirror.cli.operating.settings import settings_parser
 from hubmirror.options import Options
 
-__all__ = ["main", "summary"]
+__all__ = ["main", "make_parser", "summary"]
 
 summary = "run the mirror in the foreground"
 
@@ -21,3 +23,8 @@ def main(arguments: Sequence[str]) -> int:
     sys.argv[1:] = ["--nodaemon", "--pidfile=", "hubmirror", *arguments]
     twistd.run()
     return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The verb's arguments, to be shown: ``main`` has them parsed by ``Options``."""
+    return settings_parser("hubmirror serve", summary)

@@ -21,7 +21,7 @@ from hubmirror.clients.machine import Machine
 from hubmirror.config import Config, ListenAddress
 from hubmirror.config.addresses import origin
 
-__all__ = ["main", "mirror_of", "summary", "url_argument"]
+__all__ = ["main", "make_parser", "mirror_of", "summary", "url_argument"]
 
 summary = "set up docker, containerd, podman and others on this machine to use the mirror"
 
@@ -30,7 +30,7 @@ _LOOPBACK: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noq
 
 def main(arguments: Sequence[str]) -> int:
     """Show what would change, and change it where that is wanted; returns the exit status."""
-    parser = _parser()
+    parser = make_parser()
     options = parser.parse_args(arguments)
     client = CLIENTS[options.client]
     place = client.place if options.config_path is None else options.config_path
@@ -52,11 +52,11 @@ def mirror_of(config: Config) -> MirrorAddress:
 
     Raises ``SetupError`` where that can't be told from a configuration.
     """
-    is_own_ca = bool(config.https) and config.certificate is None
+    is_own_ca = bool(config.https) and config.certificate is None and not config.acme
     url = config.public_url or _url(config)
     is_trusted = not is_own_ca or url.startswith("http:")
     ca = None if is_trusted else _own_ca(config)
-    return MirrorAddress(url, config.registry_names, ca, default=config.registry_names[0])
+    return MirrorAddress(url, config.client_registries, ca, default=config.client_registries[0])
 
 
 def _url(config: Config) -> str:
@@ -65,6 +65,8 @@ def _url(config: Config) -> str:
             if not address.port:
                 break
             host = _LOOPBACK.get(address.host, address.host)
+            if scheme == "https" and config.acme:  # the names that its certificate is for
+                host = config.acme[0]
             return f"{scheme}://{ListenAddress(host, address.port)}"
     raise SetupError("the configuration does not tell where the mirror is: say it with --host")
 
@@ -76,7 +78,8 @@ def _own_ca(config: Config) -> bytes | None:
         return None
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The verb's arguments."""
     parser = argparse.ArgumentParser(
         prog="hubmirror setup",
         description="Set up a client of this machine to pull through the mirror. First the"

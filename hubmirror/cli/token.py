@@ -24,7 +24,7 @@ from hubmirror.config.access_tables import repository_patterns
 from hubmirror.config.values import lifetime
 from hubmirror.errors import HubmirrorError
 
-__all__ = ["main", "summary"]
+__all__ = ["main", "make_parser", "summary"]
 
 summary = "create, list and revoke tokens by which programs log in to the mirror"
 
@@ -37,7 +37,7 @@ class _Refused(HubmirrorError):
 
 def main(arguments: Sequence[str]) -> int:
     """Carry out one of the verbs; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     try:
         config = config_of(options)
         options.run(config.robots_file, options)
@@ -53,7 +53,8 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The verb's arguments."""
     parser = argparse.ArgumentParser(
         prog="hubmirror token",
         description="Look after the tokens by which programs log in: docker login -u 'robot$NAME'"

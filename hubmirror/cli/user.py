@@ -23,7 +23,7 @@ from hubmirror.cli.operating.command import FAILED, INTERRUPTED, add_common_opti
 from hubmirror.config import Config
 from hubmirror.errors import HubmirrorError
 
-__all__ = ["main", "summary"]
+__all__ = ["main", "make_parser", "summary"]
 
 summary = "add, remove and list those who may log in to the mirror"
 
@@ -38,7 +38,7 @@ class _Refused(HubmirrorError):
 
 def main(arguments: Sequence[str]) -> int:
     """Carry out one of the verbs; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     try:
         config = config_of(options)
         options.run(config.users_file, options)
@@ -52,7 +52,8 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The verb's arguments."""
     parser = argparse.ArgumentParser(
         prog="hubmirror user",
         description="Look after those who may log in to the mirror. A running daemon takes notice"

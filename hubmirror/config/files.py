@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
+import struct
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 
@@ -18,6 +21,11 @@ __all__ = [
     "read_url",
     "readable_file",
 ]
+
+#: Of an access control list, as Linux keeps it: whose right an entry is. Source: acl(5),
+#: linux/posix_acl_xattr.h.
+_ACL: Final = "system.posix_acl_access"
+_NAMED_USER, _GROUP, _NAMED_GROUP, _OTHERS = 0x02, 0x04, 0x08, 0x20
 
 
 def readable_file(path: Path) -> None:
@@ -78,9 +86,27 @@ def parse_login(written: str) -> tuple[str, str] | None:
 
 def _private_text(path: Path) -> str:
     readable_file(path)
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+    if _open_to_others(path):
         raise ValueError(f"{path} is open to other users: chmod 600 it")
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         raise ValueError(f"{path} can't be read as UTF-8") from None
+
+
+def _open_to_others(path: Path) -> bool:
+    """Whether anybody but the owner, and who runs this process, has any right to it."""
+    try:
+        entries = os.getxattr(path, _ACL)[4:]
+    except OSError:
+        return bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
+    # The mode's bits for the group are then what the list may grant at most. systemd gives a
+    # service its credentials so: they are root's, with a right for the service's user.
+    return any(
+        rights and (tag in (_GROUP, _NAMED_GROUP, _OTHERS) or _is_stranger(tag, whose))
+        for tag, rights, whose in struct.iter_unpack("<HHI", entries)
+    )
+
+
+def _is_stranger(tag: int, whose: int) -> bool:
+    return tag == _NAMED_USER and whose != os.geteuid()

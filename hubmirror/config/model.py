@@ -174,6 +174,12 @@ class Config:
         )
 
     @property
+    def is_open_to_all(self) -> bool:
+        """Whether whoever can reach the mirror may pull whatever it likes."""
+        is_known = "required" in (self.access_login, self.client_certificates)
+        return not (self.access_allow or self.access_rule or is_known)
+
+    @property
     def users_file(self) -> Path:
         """Where the mirror's own users are, if there are any."""
         return self.access_users or self.data / "access" / "users"
@@ -227,7 +233,7 @@ class Config:
         return named.get(own) or Upstream(own, f"https://{own}")
 
     @property
-    def registry_names(self) -> tuple[str, ...]:
+    def client_registries(self) -> tuple[str, ...]:
         """What this mirror has, by the names that images have, the default one's first.
 
         Docker Hub's name is the default's where no other is called so.

@@ -37,6 +37,7 @@ VARIABLE_PREFIX = "HUBMIRROR_"
 _DURATION = "more than 0 and at most a day: seconds, or text such as 500ms, 30s, 5m"
 _LIFETIME = "from 0 to 365 days: seconds, or text such as 30s, 5m, 1h, 7d"
 _SIZE = "bytes, or text such as 64MiB, 50GiB (powers of 1024) or 50GB (of 1000)"
+_FILE = "a readable file, or credential:NAME of systemd"
 _LOGIN = "a file that only its owner can read, one line of the form user:password"
 
 
@@ -49,7 +50,8 @@ class Setting:
     ordinary variables that count after the file. With ``is_table`` only the file can hold it: it
     has neither flag nor variable. ``table_key`` is how a table of the file spells it where that
     is not plain from its name: ``quota.day``. ``settle`` makes paths within a value start at a
-    folder, and may raise ``ValueError``, too.
+    folder, and may raise ``ValueError``, too. ``words`` are all that can be written, where these
+    are few.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Setting:
     is_table: bool = False
     table_key: str = ""
     settle: Callable[[Any, Path], object] | None = None
+    words: tuple[str, ...] = ()
 
     @property
     def flag(self) -> str:
@@ -115,18 +118,18 @@ def size_setting(name: str, default: str, help_text: str) -> Setting:
 
 def switch_setting(name: str, default: str, help_text: str) -> Setting:
     """On or off."""
-    return Setting(name, on_or_off, default, help_text, "on or off")
+    return Setting(name, on_or_off, default, help_text, "on or off", words=("on", "off"))
 
 
 def word_setting(name: str, words: tuple[str, ...], help_text: str) -> Setting:
     """One word out of these, the first unless another is set."""
     allowed = f"{', '.join(words[:-1])} or {words[-1]}"
-    return Setting(name, choice(*words), words[0], help_text, allowed)
+    return Setting(name, choice(*words), words[0], help_text, allowed, words=words)
 
 
 def file_setting(name: str, help_text: str) -> Setting:
     """A file that must be readable where it is named."""
-    return Setting(name, optional_path, "", help_text, "a readable file", check=readable_file)
+    return Setting(name, optional_path, "", help_text, _FILE, check=readable_file)
 
 
 def login_setting(name: str, help_text: str) -> Setting:

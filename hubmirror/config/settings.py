@@ -156,6 +156,7 @@ _GENERAL: tuple[Setting, ...] = (
         "info",
         "The least level that is logged.",
         "debug, info, warn or error",
+        words=("debug", "info", "warn", "error"),
     ),
     word_setting("log_format", ("text", "json"), "How a log line is written."),
     duration_setting(

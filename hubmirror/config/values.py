@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from hubmirror.config.credentials import located
+
 __all__ = [
     "choice",
     "duration",
@@ -140,8 +142,8 @@ def path(raw: object) -> Path:
 
 
 def optional_path(raw: object) -> Path | None:
-    """A path, or None for empty text."""
-    return path(raw) if raw != "" else None
+    """A path, or None for empty text; ``credential:NAME`` is a file that systemd hands over."""
+    return located(path(raw), os.environ) if raw != "" else None
 
 
 def shown(raw: object) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from OpenSSL import SSL
 from OpenSSL.crypto import X509, X509Store, X509StoreContext, X509StoreContextError
 
+from hubmirror.certificates.acme_store import AcmeStore
 from hubmirror.certificates.files import CertificateError, KeyPair, load_pair
 from hubmirror.certificates.issuing import names_of
 from hubmirror.config import Config
@@ -28,6 +29,8 @@ def certificate_findings(config: Config, now: datetime) -> list[Finding]:
         return [ok("certificate", "there is no https listener, so no certificate is needed")]
     if config.certificate is not None and config.private_key is not None:
         return list(_given(config.certificate, config.private_key, config.public_url, now))
+    if config.acme:
+        return list(_issued(config, now))
     return list(_own(config.data / "tls", config.public_url, now))
 
 
@@ -42,6 +45,28 @@ def _given(
     yield from _in_force(pair, now)
     yield from _named(pair, public_url)
     yield from _chained(pair, now)
+
+
+def _issued(config: Config, now: datetime) -> Iterator[Finding]:
+    """That of an ACME server, which renews itself while the mirror runs."""
+    store, names = AcmeStore(config.data / "acme", config.acme_directory), ", ".join(config.acme)
+    try:
+        pair = store.pair()
+    except CertificateError as error:
+        yield fail("certificate", str(error), "remove the file: the mirror asks for another")
+        return
+    if pair is None:
+        yield warn(
+            "certificate",
+            f"{config.acme_directory} has given none for {names} yet",
+            "let the mirror run, and see its log: the server must reach it under these names",
+        )
+        return
+    yield from _in_force(pair, now)
+    for name in config.acme:
+        yield from _named(pair, f"https://{name}")
+    if config.acme_ca is None:  # whose root this machine need not know
+        yield from _chained(pair, now)
 
 
 def _own(folder: Path, public_url: str | None, now: datetime) -> Iterator[Finding]:
@@ -83,12 +108,12 @@ def _named(pair: KeyPair, public_url: str | None) -> Iterator[Finding]:
         return
     names = names_of(pair.chain[0])
     if any(_covers(name, host) for name in names):
-        yield ok("certificate", f"it is for {host}, the host of public_url")
+        yield ok("certificate", f"it is for {host}")
     else:
         yield fail(
             "certificate",
             f"it is for {', '.join(sorted(names)) or 'no name'}, and not for {host}",
-            "get one for the host of public_url",
+            "get one for that name: it is the one by which clients know the mirror",
         )
 
 

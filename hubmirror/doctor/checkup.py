@@ -60,14 +60,23 @@ class Checkup:
         ]
 
     def of_client(
-        self, outside: Outside, target: Target, ca: Path | None, clients: ClientFiles
+        self,
+        outside: Outside,
+        target: Target,
+        clients: ClientFiles,
+        *,
+        ca: Path | None = None,
+        login: tuple[str, str] | None = None,
     ) -> list[Check]:
-        """All that a client of the mirror ``target`` depends on; ``ca`` is one that it trusts."""
+        """All that a client of the mirror ``target`` depends on.
+
+        ``ca`` is one that it trusts, ``login`` a user there and a password.
+        """
         advice = "let this machine trust its CA: hubmirror setup CLIENT --host URL --ca FILE"
         url = target.url
         return [
             self._name(outside, host_of(url)),
-            self._registry(RegistryCheck(outside, target, None, advice), target),
+            self._registry(RegistryCheck(outside, target, login, advice), target),
             self._blocking(
                 "certificate", lambda: shown_certificate(url, ca, self._today(), self.seconds)
             ),
@@ -94,7 +103,7 @@ class Checkup:
         no_proxy = ",".join(config.no_proxy)
         yield self._blocking("proxy", partial(proxy_findings, egress, host, no_proxy))
         target = Target(config.upstream, image or default_image(host), config.is_docker_hub)
-        login = config.upstream_login if config.auth == "mirror" else None
+        login = config.upstream_login if config.pulls_as_itself else None
         yield self._registry(RegistryCheck(outside, target, login), target)
 
     def _name(self, outside: Outside, host: str) -> Check:

@@ -18,8 +18,6 @@ from hubmirror.greeting import warnings
 __all__ = ["Ports", "exposure_findings", "own_address"]
 
 _ANY: Final = ("", "0.0.0.0", "::")  # noqa: S104 - compared, not listened on
-#: The settings that say who may use the mirror.
-_RULES: Final = ("access_allow", "access_rule", "access_login", "client_certificates")
 
 
 @frozen
@@ -112,8 +110,9 @@ def _is_public(address: ListenAddress, own: Callable[[], str | None]) -> bool:
 
 
 def _has_rules(config: Config) -> bool:
-    values = (getattr(config, name, None) for name in _RULES)
-    return any(value not in (None, (), "off") for value in values)
+    """Whether somebody is kept out: by network, by login, by certificate, by a rule."""
+    is_closed = "required" in (config.access_login, config.client_certificates)
+    return is_closed or bool(config.access_allow or config.access_rule)
 
 
 def _is_literal(host: str) -> bool:

@@ -220,7 +220,7 @@ class RegistryCheck:
         except NotFound:
             return ok("token", f"{host} wants no tokens")
         if credential is None:
-            return warn("token", f"{server} gives no token to the mirror", "give it an account")
+            return warn("token", f"{server} gives nobody a token unasked", "it takes a login")
         return ok("token", f"{server} gives tokens")
 
     async def _manifest(

@@ -13,6 +13,7 @@ from hubmirror.errors import RegistryError
 from hubmirror.mirror.metering import MeteredOrigin
 from hubmirror.mirror.mirrored import MirroredRegistry
 from hubmirror.mirror.origin import IOrigin, SpentOrigin
+from hubmirror.mirror.reviewing import Reviewing
 from hubmirror.question import Answer, Outcome, Preflight, Question, Refusal, registry_of
 from hubmirror.quota.pulls import OURS
 from hubmirror.quota.quota import Charge, IQuota
@@ -36,6 +37,7 @@ class Mirror:
     holders: IHolders
     registry: Callable[[str], MirroredRegistry]
     access: IAccess = field(factory=OpenAccess)
+    reviewing: Reviewing | None = None
 
     def admit(self, question: Question) -> Charge:
         """Count ``question``: for who tells the charge what was sent, after the ``answer``.
@@ -72,7 +74,8 @@ class Mirror:
                 raise error
             case Preflight():
                 return Answer(204)
-        return await registry.answer(question, way)
+        answer = await registry.answer(question, way)
+        return answer if self.reviewing is None else await self.reviewing.passed(question, answer)
 
     def _way_upstream(self, registry: MirroredRegistry, charge: Charge) -> IOrigin:
         """Who has spent what there is for him does not get past what is kept, if to that."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from zope.interface import implementer
 
 from hubmirror.access.gate import Access, OpenAccess
-from hubmirror.access.identities import ByCertificate
+from hubmirror.access.identities import ByCertificate, Identity, IIdentities
 from hubmirror.access.names import Names
 from hubmirror.access.rules import Rule, Rulebook
+from hubmirror.errors import Denied
 from hubmirror.naming import Repository, Tag
 from hubmirror.question import (
     CatalogRequest,
@@ -121,3 +123,28 @@ def test_the_user_of_a_certificate_is_the_rules_user() -> None:
     assert access.objection(question) is None
     assert access.user_of(question) == "alice"
     assert access.objection(asked(MANIFEST)) is not None
+
+
+def test_rules_are_asked_about_a_login_that_was_looked_at_meanwhile() -> None:
+    """It was not known when the question came, and is when it is decided about."""
+
+    @implementer(IIdentities)
+    class Meanwhile:
+        def __init__(self) -> None:
+            self.found: Identity | None = None
+
+        def known(self, question: Question) -> Identity | None:
+            return self.found
+
+        async def find(self, question: Question) -> Identity:
+            return Identity("alice")
+
+    identities = Meanwhile()
+    rules = Rulebook([Rule("deny", users=("alice",))], {})
+    access = Access(rules, identities, Names(Registries("docker.io")), "required")
+    client = Client("192.0.2.1", "http://mirror.example")
+    question = Question("GET", MANIFEST, client, "Basic YWxpY2U6eA==")
+    assert access.objection(question) is None
+    identities.found = Identity("alice")
+    with pytest.raises(Denied):
+        access.decide(question).send(None)

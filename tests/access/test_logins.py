@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -25,12 +26,12 @@ HASH = hashed(PASSWORD.encode(), 4)
 class Desk:
     """A mirror that wants to know who pulls, and its operator's files."""
 
-    def __init__(self, folder: Path, login: str = "required", rules: str = "") -> None:
+    def __init__(self, folder: Path, login: str = "required", rules: str = "", **more: Any) -> None:
         self.users = folder / "users"
         self.robots = folder / "data" / "access" / "robots"
         write_private(self.users, b"alice:%b\n" % HASH)
         text = f'[access]\nlogin = "{login}"\nusers = "users"\n{rules}'
-        self.hub: Hub = mirror_of(folder, text)
+        self.hub: Hub = mirror_of(folder, text, **more)
 
     def get(self, path: str, *headers: str) -> Wire:
         return self.hub.get(path, *headers, ACCEPT)

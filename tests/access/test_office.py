@@ -11,6 +11,7 @@ import jwt
 import pytest
 
 from hubmirror.access.office import MOST_REPOSITORIES
+from hubmirror.config import Upstream
 from tests.access.test_logins import PASSWORD, RULES, Desk, basic
 from tests.registry.edge import Wire
 
@@ -109,3 +110,15 @@ def test_two_keys_are_two_tokens(desk: Desk) -> None:
     """Each has an id of its own."""
     first, second = (claims(desk.get("/token", basic("alice")))["jti"] for _ in range(2))
     assert first != second
+
+
+def test_other_registries(tmp_path: Path) -> None:
+    """By the name in front, as dockerd asks, and by the path of their own."""
+    desk = Desk(tmp_path, upstreams=(Upstream("ghcr.io", "https://ghcr.example"),))
+    scope = "scope=repository:ghcr.io/owner/app:pull"
+    assert names(desk.get(f"/token?{scope}", basic("alice"))) == ["ghcr.io/owner/app"]
+    own = desk.get("/token/ghcr.io?scope=repository:owner/app:pull", basic("alice"))
+    assert names(own) == ["ghcr.io/owner/app"]
+    wire = desk.get("/v2/ghcr.io/owner/app/manifests/latest")
+    assert 'realm="http://mirror.example:5000/token"' in wire.head()
+    assert 'scope="repository:ghcr.io/owner/app:pull"' in wire.head()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import select
+import socket
 from email.utils import formatdate
 from pathlib import Path
+from threading import Thread
 from time import time
 
 import pytest
@@ -12,6 +15,7 @@ from requests import Response
 
 from hubmirror.certificates.acme_network import Network
 from hubmirror.certificates.files import CertificateError
+from tests.certificates.acme_server import AcmeServerForTests
 from tests.certificates.making import ec_key
 
 
@@ -54,6 +58,55 @@ def test_goes_by_the_proxy_that_is_set_and_by_no_other(monkeypatch: pytest.Monke
     session = network(proxy="http://u:p@127.0.0.1:2").session
     merged = session.merge_environment_settings("https://a", {}, None, None, None)
     assert merged["proxies"]["https"] == "http://u:p@127.0.0.1:2"
+
+
+def test_tls_goes_through_the_proxy_end_to_end(tmp_path: Path) -> None:
+    """It sees which host is meant, and the login that is its own, and no more."""
+    server, proxy = AcmeServerForTests(tmp_path), Proxy()
+    try:
+        one = network(server.ca.certificate, f"http://user:p%40ss@127.0.0.1:{proxy.port}")
+        assert "newOrder" in one.get(server.directory).json()
+        one.session.close()
+    finally:
+        proxy.close()
+        server.close()
+    host = server.url.removeprefix("https://")
+    assert proxy.head.startswith(f"CONNECT {host} HTTP/1.".encode())
+    assert b"\r\nProxy-Authorization: Basic dXNlcjpwQHNz\r\n" in proxy.head
+
+
+class Proxy:
+    """An HTTP proxy for one connection: ``head`` is what it was asked."""
+
+    def __init__(self) -> None:
+        self.head = b""
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listening.getsockname()[1])
+        self._thread = Thread(target=self._serve)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Once its connection is over."""
+        self._thread.join(20)
+        self._listening.close()
+
+    def _serve(self) -> None:
+        self._listening.settimeout(10)
+        client, _ = self._listening.accept()
+        client.settimeout(10)
+        while b"\r\n\r\n" not in self.head:
+            self.head += client.recv(1000)
+        host, _, port = self.head.split(b" ")[1].decode().partition(":")
+        with client, socket.create_connection((host, int(port)), 10) as there:
+            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            others = {client: there, there: client}
+            while True:
+                ready, _, _ = select.select(list(others), [], [], 10)
+                data = [(others[one], one.recv(65536)) for one in ready]
+                for other, came in data:
+                    other.sendall(came)
+                if not data or not all(came for _, came in data):
+                    return
 
 
 def test_a_file_of_cas_that_can_not_be_used(tmp_path: Path) -> None:

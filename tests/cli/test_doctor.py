@@ -65,14 +65,34 @@ def test_a_ca_that_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--host", "https://hub.example"], ["--from-client", "--host", "hub.example"]]
+    "arguments",
+    [
+        ["--host", "https://hub.example"],
+        ["--from-client", "--host", "hub.example"],
+        *(["--seconds", seconds] for seconds in ("0", "-1", "nan", "soon")),
+    ],
 )
 def test_arguments_that_make_no_sense(arguments: list[str]) -> None:
-    """The mirror itself knows its upstream; a host is a URL."""
+    """The mirror itself knows its upstream; a host is a URL; time is not negative."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
 
     assert ended.value.code == 2
+
+
+def test_a_login_is_a_file_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What others may read is refused; nothing of it is told."""
+    login = tmp_path / "login"
+    login.write_text("alice:wonderland")
+    login.chmod(0o644)
+
+    with pytest.raises(SystemExit) as ended:
+        main(["--from-client", "--host", "https://hub.example", "--login", str(login)])
+
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert "chmod 600" in told
+    assert "wonderland" not in told
 
 
 def test_an_image_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -135,6 +135,7 @@ def test_a_host_is_a_url(host: str, capsys: pytest.CaptureFixture[str]) -> None:
         ({"http": "[::]:5001"}, "http://[::1]:5001"),
         ({"https": "10.0.0.1:5443"}, "https://10.0.0.1:5443"),
         ({"public_url": "https://hub.example"}, "https://hub.example"),
+        ({"https": ":5443", "acme": "hub.example.org"}, "https://hub.example.org:5443"),
     ],
 )
 def test_the_configuration_tells_where_it_is(

@@ -126,14 +126,14 @@ def test_what_somebody_changed_between_two_setups_is_kept(tmp_path: Path) -> Non
 
 
 def test_what_somebody_removed_comes_back(tmp_path: Path) -> None:
-    """As it was."""
-    real = put(tmp_path, FILE, b"old")
+    """As it was, its mode included."""
+    real = put(tmp_path, FILE, b"old", 0o600)
     apply(tmp_path, b"new")
     real.unlink()
 
     on(tmp_path).undo()
 
-    assert real.read_bytes() == b"old"
+    assert (real.read_bytes(), real.stat().st_mode & 0o777) == (b"old", 0o600)
 
 
 def test_a_change_meanwhile_stops_it(tmp_path: Path) -> None:

@@ -34,6 +34,14 @@ def test_what_would_be_lost_is_not_touched(before: bytes) -> None:
         with_values(PATH, before, {("a", "x"): 2})
 
 
+def test_a_mistake_of_the_library_harms_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it wrote is read again, and must say what was meant."""
+    monkeypatch.setattr("tomlkit.dumps", lambda _: "[a]\nx = 2\n")
+
+    with pytest.raises(SetupError, match="without harm"):
+        with_values(PATH, b"[a]\nx = 1\ny = 1\n", {("a", "x"): 2})
+
+
 @pytest.mark.parametrize("content", [b"a", b"\xff", b"a = 1\na = 2", b"a = " + b"[" * 9999])
 def test_what_is_no_toml_is_refused(content: bytes) -> None:
     """The error names the file."""

@@ -75,3 +75,17 @@ def test_flags_and_variables(tmp_path: Path) -> None:
     assert found.config.access_deny == (ip_network("10.1.0.0/16"),)
     with pytest.raises(ConfigError, match="only the file can hold it"):
         load({"access_rule": "x"}, {}, uid=0)
+
+
+@pytest.mark.parametrize(
+    ("flags", "is_open"),
+    [
+        ({}, True),
+        ({"access_deny": "10.0.0.0/8"}, True),
+        ({"access_login": "optional"}, True),
+        ({"access_login": "required"}, False),
+        ({"access_allow": "10.0.0.0/8"}, False),
+    ],
+)
+def test_whom_it_is_open_to(flags: dict[str, str], is_open: bool) -> None:
+    assert load(flags, {}, uid=0).config.is_open_to_all is is_open

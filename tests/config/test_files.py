@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -119,3 +121,40 @@ def test_what_others_may_read_is_refused(tmp_path: Path, read: Callable[[Path], 
     path.chmod(0o644)
     with pytest.raises(ValueError, match="chmod 600"):
         read(path)
+
+
+USER, GROUP, OTHERS = 0x01, 0x04, 0x20
+NAMED_USER, NAMED_GROUP, MASK = 0x02, 0x08, 0x10
+
+
+def with_acl(path: Path, *named: tuple[int, int, int], group: int = 0) -> Path:
+    """A private file with an access control list: kind, right and number of each entry."""
+    private(path, b"user:password")
+    entries = [(USER, 4, 0xFFFFFFFF), *named, (GROUP, group, 0xFFFFFFFF)]
+    entries += [(MASK, 4, 0xFFFFFFFF), (OTHERS, 0, 0xFFFFFFFF)]
+    written = b"".join(struct.pack("<HHI", *entry) for entry in sorted(entries))
+    os.setxattr(path, "system.posix_acl_access", struct.pack("<I", 2) + written)
+    return path
+
+
+def test_a_right_of_ones_own_is_no_strangers(tmp_path: Path) -> None:
+    """So systemd hands over credentials; the mode looks then as if the group could read them."""
+    path = with_acl(tmp_path / "login", (NAMED_USER, 4, os.geteuid()))
+
+    assert path.stat().st_mode & 0o777 == 0o440
+    assert read_login(path) == ("user", "password")
+
+
+@pytest.mark.parametrize(
+    ("named", "group"),
+    [((NAMED_USER, 4, 12345), 0), ((NAMED_GROUP, 4, 12345), 0), ((NAMED_USER, 4, 0), 4)],
+    ids=["user", "group", "the file's own group"],
+)
+def test_a_right_of_a_stranger_is_refused(
+    tmp_path: Path, named: tuple[int, int, int], group: int
+) -> None:
+    """Whoever it is."""
+    path = with_acl(tmp_path / "login", named, group=group)
+
+    with pytest.raises(ValueError, match="open to other users"):
+        read_login(path)

@@ -115,4 +115,4 @@ def test_registries_by_the_names_that_clients_have(
     upstream: str, tables: tuple[Upstream, ...], names: tuple[str, ...]
 ) -> None:
     """The default one is first; it has Docker Hub's name where no other has that."""
-    assert config(upstream=upstream, upstreams=tables).registry_names == names
+    assert config(upstream=upstream, upstreams=tables).client_registries == names

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from hubmirror.certificates.acme_store import AcmeStore
+from hubmirror.certificates.files import load_key
 from hubmirror.certificates.local_ca import LocalAuthority
 from hubmirror.config import Config, load
 from hubmirror.doctor.certificates import certificate_findings
@@ -52,6 +54,20 @@ def test_one_of_the_mirrors_own(config: Config) -> None:
     assert "own CA has expired" in told(config, NOW + timedelta(days=10_000))
     (config.data / "tls/leaf.pem").write_text("damaged")
     assert "fail" in told(config)
+
+
+def test_one_of_an_acme_server(config: Config, tmp_path: Path) -> None:
+    """Before it is given, and then: it is for all names, and may be of a root that is not known."""
+    acme = evolve(config, acme=("hub.example", "a.b.example"), acme_ca=tmp_path / "ca")
+    assert told(acme).startswith("warn")
+    certificate = Authority(tmp_path).issue("acme", ("hub.example",))
+    key = load_key(certificate.with_suffix(".key"))
+    AcmeStore(config.data / "acme", acme.acme_directory).keep_pair(certificate.read_bytes(), key)
+
+    assert "ok it is for hub.example" in told(acme)
+    assert "fail it is for hub.example, and not for a.b.example" in told(acme)
+    assert "does not trust" not in told(acme)
+    assert "does not trust" in told(evolve(acme, acme_ca=None))
 
 
 def test_time(given: Config) -> None:

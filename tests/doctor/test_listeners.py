@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -99,6 +100,25 @@ def test_exposure(
     assert worst(found) is severity
     assert any(word in one.what for one in found)
     assert all(one.do for one in found if one.severity is not Severity.OK)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"access_login": "required"},
+        {"client_certificates": "required"},
+        {"access_allow": ("10.0.0.0/8",)},
+    ],
+)
+def test_rules_keep_strangers_out(config: Config, rules: dict[str, Any]) -> None:
+    """A login that is only optional does not."""
+    public = evolve(config, http=(), https=(ListenAddress("8.8.8.8", 443),))
+
+    found = exposure_findings(evolve(public, **rules), lambda: None)
+    optional = exposure_findings(evolve(public, access_login="optional"), lambda: None)
+
+    assert worst(found) is Severity.OK
+    assert worst(optional) is Severity.WARN
 
 
 def test_own_address() -> None:

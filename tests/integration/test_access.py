@@ -29,7 +29,18 @@ HTTP = ("--http", "127.0.0.1:0")
 TAG = "1.0"
 OPEN, TEAM, EVIL = "library/open", "team/app", "team/evil"
 PASSWORD = "correct horse battery"
-LOGIN = "[access]\nlogin = 'required'\n"
+RULES = """
+[access]
+login = "required"
+deny = "127.0.0.2"
+[[access.rule]]
+action = "block"
+repositories = ["*/team/evil"]
+message = "ask the platform team"
+[[access.rule]]
+action = "deny"
+users = ["bob"]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -98,21 +109,68 @@ def pulled(mirror: Mirror, name: str, headers: dict[str, str]) -> int:
     return mirror.ask(f"/v2/{name}/manifests/{TAG}", {**ACCEPT, **headers}).status
 
 
-def test_networks_and_rules(start: MirrorStarter, hub: LiveHub, tmp_path: Path) -> None:
-    """Whatever is kept, and whoever answers."""
-    text = """
-[access]
-deny = "127.0.0.2"
-[[access.rule]]
-action = "block"
-repositories = ["*/team/evil"]
-message = "ask the platform team"
-"""
-    mirror = begin(start, hub, tmp_path, text).mirror
-    token = mirror.bearer(OPEN)
-    for _ in range(3):
-        assert pulled(mirror, OPEN, token) == 200
-    blocked = mirror.ask(f"/v2/{EVIL}/manifests/{TAG}", ACCEPT)
+def accept() -> str:
+    """As curl takes it."""
+    return f"Accept: {ACCEPT['Accept']}"
+
+
+def test_who_may_use_it(start: MirrorStarter, hub: LiveHub, tmp_path: Path, way: Way) -> None:
+    """Users, robots, networks, rules and, over TLS, certificates; no secret is told."""
+    certificates = make_certificates(tmp_path) if way.is_secure else ""
+    operated = begin(start, hub, tmp_path, certificates + RULES)
+    secrets = [*check_users(operated), *check_robots(operated, tmp_path)]
+    check_networks_and_rules(operated, hub)
+    if way.is_secure:
+        check_certificates(operated.mirror, tmp_path)
+    log = operated.mirror.program.text()
+    assert "Traceback" not in log
+    assert [secret for secret in secrets if secret in log] == []
+
+
+def check_users(operated: Operated) -> list[str]:
+    """They come and go while the mirror runs, by skopeo and by curl. Returns what is secret."""
+    mirror = operated.mirror
+    assert "unauthorized" in operated.copy(OPEN, status=1).lower()
+    operated.add("alice")
+    operated.copy(OPEN, "alice", PASSWORD)
+    assert "unauthorized" in operated.copy(OPEN, "alice", "wrong horse", status=1).lower()
+    url = f"{mirror.url}/v2/{OPEN}/manifests/{TAG}"
+    assert '"schemaVersion"' in run("curl", "-ksu", f"alice:{PASSWORD}", "-H", accept(), url)
+    token = get_token(mirror, OPEN, basic("alice", PASSWORD))
+    assert [pulled(mirror, OPEN, token) for _ in range(3)] == [200] * 3
+    assert pulled(mirror, TEAM, token) == 401
+    assert pulled(mirror, OPEN, {}) == 401
+    operated.hubmirror("user", "remove", "alice")
+    wait_until(lambda: pulled(mirror, OPEN, token) == 401, "alice is gone")
+    assert not operated.may_log_in("alice", PASSWORD)
+    shown = basic("alice", PASSWORD)["Authorization"].partition(" ")[2]
+    return [PASSWORD, shown, "wrong horse", token["Authorization"].partition(" ")[2]]
+
+
+def check_robots(operated: Operated, folder: Path) -> list[str]:
+    """A token is for its repositories, until it is revoked; only its hash is kept."""
+    mirror = operated.mirror
+    printed = operated.hubmirror("token", "create", "ci", "--repositories", "*/team/*", "--json")
+    token = json.loads(printed)["token"]
+    operated.copy(TEAM, "robot$ci", token)
+    operated.copy(OPEN, "robot$ci", token, status=1)
+    held = get_token(mirror, TEAM, basic("robot$ci", token))
+    assert pulled(mirror, TEAM, held) == 200
+    assert pulled(mirror, EVIL, basic("robot$ci", token)) == 403
+    operated.hubmirror("token", "revoke", "ci")
+    wait_until(lambda: pulled(mirror, TEAM, held) == 401, "the robot is gone")
+    for path in (folder / "mirror" / "data" / "access").iterdir():
+        assert path.stat().st_mode & 0o077 == 0
+        assert token not in path.read_text()
+    return [token]
+
+
+def check_networks_and_rules(operated: Operated, hub: LiveHub) -> None:
+    """Whoever asks, and whatever it shows; what is refused spends nothing."""
+    mirror = operated.mirror
+    operated.add("carol")
+    token = get_token(mirror, OPEN, basic("carol", PASSWORD))
+    blocked = mirror.ask(f"/v2/{EVIL}/manifests/{TAG}", {**ACCEPT, **token})
     assert (blocked.status, b"ask the platform team" in blocked.body) == (403, True)
     used = told(mirror)["used"]
     for path in ("/v2/", "/token", f"/v2/{OPEN}/manifests/{TAG}"):
@@ -125,68 +183,41 @@ message = "ask the platform team"
     assert not [path for _, path, _ in hub.asked("registry") if EVIL in path]
 
 
-def test_users(start: MirrorStarter, hub: LiveHub, tmp_path: Path) -> None:
-    """They come and go while the mirror runs, by skopeo and by curl; nothing of them is told."""
-    operated = begin(start, hub, tmp_path, LOGIN)
-    mirror = operated.mirror
-    assert "unauthorized" in operated.copy(OPEN, status=1).lower()
-    operated.add("alice")
-    operated.copy(OPEN, "alice", PASSWORD)
-    assert "unauthorized" in operated.copy(OPEN, "alice", "wrong horse", status=1).lower()
-    url = f"{mirror.url}/v2/{OPEN}/manifests/{TAG}"
-    assert '"schemaVersion"' in run("curl", "-ksu", f"alice:{PASSWORD}", "-H", accept(), url)
-    token = get_token(mirror, OPEN, basic("alice", PASSWORD))
-    for _ in range(3):
-        assert pulled(mirror, OPEN, token) == 200
-    assert pulled(mirror, TEAM, token) == 401
-    assert pulled(mirror, OPEN, {}) == 401
-    operated.hubmirror("user", "remove", "alice")
-    wait_until(lambda: pulled(mirror, OPEN, token) == 401, "alice is gone")
-    assert not operated.may_log_in("alice", PASSWORD)
-    log = mirror.program.text()
-    for secret in (PASSWORD, b64encode(f"alice:{PASSWORD}".encode()).decode(), "wrong horse"):
-        assert secret not in log
-    assert token["Authorization"].partition(" ")[2] not in log
-    assert "Traceback" not in log
+def make_certificates(folder: Path) -> str:
+    """Those of alice and bob, and one of another CA; the settings that ask for them."""
+    ca = make("our clients", ca=True)
+    for name, one in {
+        "ca": ca,
+        "alice": make("alice", issuer=ca),
+        "bob": make("bob", issuer=ca),
+        "mallory": make("alice"),
+    }.items():
+        key = one.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        (folder / f"{name}.pem").write_bytes(one.pem + key)
+    asked = f'client_certificates = "optional"\nclient_ca = "{folder}/ca.pem"\n'
+    return f'https = "127.0.0.1:0"\n{asked}'  # for those who know the file alone
 
 
-def accept() -> str:
-    """As curl takes it."""
-    return f"Accept: {ACCEPT['Accept']}"
+def check_certificates(mirror: Mirror, folder: Path) -> None:
+    """Who shows one is its user, for workers and for the keeper behind them."""
 
+    def status(shown: str, name: str = OPEN) -> str:
+        """As curl sees it; 000 without an answer."""
+        url = f"{mirror.url}/v2/{name}/manifests/{TAG}"
+        told = ("-H", accept(), "-o", "/dev/null", "-w", "%{http_code}")
+        curl = ("sh", "-c", 'curl "$@" || true', "sh", "-sk", "--cert", folder / f"{shown}.pem")
+        return run(*curl, *told, url)[-3:]
 
-def test_robots(start: MirrorStarter, hub: LiveHub, tmp_path: Path) -> None:
-    """A token is for its repositories, until it is revoked; only its hash is kept."""
-    operated = begin(start, hub, tmp_path, LOGIN)
-    mirror = operated.mirror
-    printed = operated.hubmirror("token", "create", "ci", "--repositories", "*/team/*", "--json")
-    token = json.loads(printed)["token"]
-    assert operated.may_log_in("robot$ci", token)
-    operated.copy(TEAM, "robot$ci", token)
-    operated.copy(OPEN, "robot$ci", token, status=1)
-    held = get_token(mirror, TEAM, basic("robot$ci", token))
-    assert pulled(mirror, TEAM, held) == 200
-    operated.hubmirror("token", "revoke", "ci")
-    wait_until(lambda: pulled(mirror, TEAM, held) == 401, "the robot is gone")
-    assert token not in mirror.program.text()
-    data = tmp_path / "mirror" / "data" / "access"
-    for path in data.iterdir():
-        assert path.stat().st_mode & 0o077 == 0
-        assert token not in path.read_text()
+    assert [status("alice") for _ in range(3)] == ["200"] * 3  # as it is kept, by workers
+    assert status("alice", "library/other") == "403"  # by the upstream, as the keeper finds out
+    assert (status("bob"), status("mallory")) == ("403", "000")
 
 
 def test_docker(start: MirrorStarter, hub: LiveHub, tmp_path: Path, way: Way) -> None:
     """What a person sees who logs in and pulls, or may not."""
     if way.is_secure:
         pytest.skip("one dockerd is enough: what it is answered is the same")
-    text = f"""
-{LOGIN}
-[[access.rule]]
-action = "block"
-repositories = ["*/team/evil"]
-message = "ask the platform team"
-"""
-    operated = begin(start, hub, tmp_path, text)
+    operated = begin(start, hub, tmp_path, RULES)
     operated.add("alice")
     at = operated.mirror.authority
     (tmp_path / "docker").mkdir()
@@ -207,42 +238,3 @@ def test_the_command_takes_no_password_as_an_argument() -> None:
     assert find_program("hubmirror")
     told = run("hubmirror", "user", "add", "alice", "secret", status=2)
     assert "unrecognized arguments" in told
-
-
-def test_client_certificates(start: MirrorStarter, hub: LiveHub, tmp_path: Path, way: Way) -> None:
-    """Who shows one is its user, for workers and for the keeper behind them."""
-    if not way.is_secure:
-        pytest.skip("plain HTTP knows of no certificates")
-    ca = make("our clients", ca=True)
-    for name, one in {
-        "ca": ca,
-        "alice": make("alice", issuer=ca),
-        "bob": make("bob", issuer=ca),
-        "mallory": make("alice"),
-    }.items():
-        key = one.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        (tmp_path / f"{name}.pem").write_bytes(one.pem + key)
-    text = f"""
-client_certificates = "optional"
-client_ca = "{tmp_path}/ca.pem"
-[[access.rule]]
-action = "allow"
-users = ["alice"]
-[[access.rule]]
-action = "deny"
-"""
-    mirror = begin(start, hub, tmp_path, text).mirror
-
-    def status(shown: str | None, name: str = OPEN) -> str:
-        """As curl sees it; 000 without an answer."""
-        certificate = ("--cert", tmp_path / f"{shown}.pem") if shown else ()
-        url = f"{mirror.url}/v2/{name}/manifests/{TAG}"
-        token = mirror.bearer(name)["Authorization"]
-        fields = ("-H", accept(), "-H", f"Authorization: {token}")
-        told = ("-o", "/dev/null", "-w", "%{http_code}")
-        curl = ("sh", "-c", 'curl "$@" || true', "sh", "-sk")
-        return run(*curl, *certificate, *fields, *told, url)[-3:]
-
-    assert [status("alice") for _ in range(3)] == ["200"] * 3
-    assert status("alice", TEAM) == "200"
-    assert (status("bob"), status(None), status("mallory")) == ("403", "403", "000")

@@ -79,6 +79,29 @@ def test_the_service_is_hardened(root: CleanRoot) -> None:
     run("systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", unit)
 
 
+def test_its_manual_can_be_read(root: CleanRoot) -> None:
+    """By the strictest reader; that lines of text are long is a matter of taste."""
+    for page in ("man1/hubmirror.1.gz", "man5/hubmirror.toml.5.gz"):
+        path = root.folder / "usr/share/man" / page
+        found = run("mandoc", "-Tlint", "-Wwarning", path)
+        assert found == "", found
+
+
+def test_shells_complete(root: CleanRoot) -> None:
+    """A verb, an option and a value, in each shell."""
+    share = root.folder / "usr/share"
+    of_bash = share / "bash-completion/completions/hubmirror"
+    of_fish = share / "fish/vendor_completions.d/hubmirror.fish"
+    of_zsh = share / "zsh/vendor-completions/_hubmirror"
+
+    assert complete_in_bash(of_bash, "cache", "im") == ["import"]
+    assert complete_in_bash(of_bash, "serve", "--public-u") == ["--public-url"]
+    assert complete_in_bash(of_bash, "serve", "--log-level", "w") == ["warn"]
+    listed = run("fish", "-c", f"source {of_fish}; complete -C 'hubmirror serve --log-level w'")
+    assert listed.split("\t")[0] == "warn"
+    assert run("zsh", "-n", of_zsh) == ""
+
+
 def test_an_image_comes_through(mirror: Mirror, root: CleanRoot) -> None:
     """By the service's user; an operator then finds it by the command."""
     token = mirror.bearer("hello")
@@ -132,6 +155,13 @@ def install(root: CleanRoot, deb: Path) -> None:
     shutil.copy(deb, root.folder / "root/hubmirror.deb")
     root.run("dpkg", "--install", "--force-confold", "/root/hubmirror.deb")
     (root.folder / "root/hubmirror.deb").unlink()
+
+
+def complete_in_bash(script: Path, *words: str) -> list[str]:
+    """What bash offers for the last of ``words``."""
+    line = shlex.join(["hubmirror", *words])
+    code = f"source {script}; COMP_WORDS=({line}); COMP_CWORD={len(words)}; _shtab_hubmirror"
+    return run("bash", "-c", f'{code}; printf "%s\\n" "${{COMPREPLY[@]}}"').split()
 
 
 def service_of(root: CleanRoot) -> configparser.SectionProxy:

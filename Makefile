@@ -18,7 +18,7 @@ PROGRAMS := curl=curl openssl=openssl docker-registry=docker-registry \
 PACKAGE_PROGRAMS := debootstrap=debootstrap lintian=lintian mandoc=mandoc \
     systemd-analyze=systemd systemd-nspawn=systemd-container zsh=zsh fish=fish
 
-.PHONY: help run demo test ways coverage lint fmt crash bench man deb package-test clean
+.PHONY: help run demo test ways coverage lint fmt crash fuzz bench man deb package-test clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -52,6 +52,10 @@ fmt: .venv/tools ## Format the code
 crash: .venv/tools ## Kill the daemon under load 200 times, or CRASH_ROUNDS=N
 	@$(DEBIAN) $(PROGRAMS)
 	CRASH_ROUNDS=$${CRASH_ROUNDS:-200} $(BIN)/python -m pytest tests/integration/test_crash.py $(ARGS)
+
+# ARGS may name targets, and the engine: see tests/fuzz/engines.py.
+fuzz: .venv/tools ## Feed hostile input to all that parses, for 300 seconds or FUZZ_SECONDS=N
+	$(BIN)/python -m tests.fuzz --seconds $${FUZZ_SECONDS:-300} $(ARGS)
 
 # ROW may name several; CHECK=1 compares with the last committed results.
 bench: .venv/tools ## Measure against nginx, docker-registry and direct, or ROW=NAME, CHECK=1

@@ -48,8 +48,10 @@ class IAccess(Interface):
     async def decide(question: Question) -> None:
         """Raises what ``objection`` could not know yet: a ``RegistryError``."""
 
-    def review(question: Question, media_type: str, platform: str | None) -> RegistryError | None:
-        """Why a manifest of this type must not go to who asks ``question``."""
+    def review(
+        question: Question, media_type: str | None, platform: str | None
+    ) -> RegistryError | None:
+        """Why such a manifest must not go to who asks ``question``; None is what is not known."""
 
 
 @implementer(IAccess)
@@ -69,7 +71,7 @@ class OpenAccess:
     async def decide(self, question: Question) -> None:
         """See ``IAccess``."""
 
-    def review(self, question: Question, media_type: str, platform: str | None) -> None:
+    def review(self, question: Question, media_type: str | None, platform: str | None) -> None:
         """See ``IAccess``."""
 
 
@@ -158,7 +160,7 @@ class Access:
             raise refusal
 
     def review(
-        self, question: Question, media_type: str, platform: str | None
+        self, question: Question, media_type: str | None, platform: str | None
     ) -> RegistryError | None:
         """See ``IAccess``."""
         matter, identity = _matter(question), self._identities.known(question)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import secrets
 from base64 import b64decode, b64encode
@@ -11,8 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from attrs import field, frozen
+from twisted.logger import Logger
 
-from hubmirror.access.files import WatchedFile, write_private
+from hubmirror.access.files import AccessFileError, WatchedFile, write_private
 
 __all__ = ["KEY_LIFE", "Key", "Keyring", "parse_keys"]
 
@@ -20,6 +22,8 @@ __all__ = ["KEY_LIFE", "Key", "Keyring", "parse_keys"]
 KEY_SIZE: Final = 32
 #: How long a key signs, in seconds.
 KEY_LIFE: Final = 86_400.0
+#: After how long it is tried again to write a new one, in seconds.
+RETRY: Final = 60.0
 
 _ID = re.compile(r"[0-9a-f]{16}")
 
@@ -40,9 +44,12 @@ class Keyring:
     A key is kept for ``accepted`` seconds after it has signed for the last time.
     """
 
+    _log = Logger()
+
     def __init__(self, path: Path, now: Callable[[], float], *, accepted: float) -> None:
         self._now = now
         self._accepted = accepted
+        self._failed = -math.inf
         self._file = WatchedFile(path, parse_keys, now)
 
     def find(self, key_id: str) -> Key | None:
@@ -52,11 +59,23 @@ class Keyring:
     def current(self) -> Key:
         """The key to sign with: for the writer alone, who makes it where it is missing or old.
 
-        That writes the file, which blocks for a moment, once a day. Raises ``AccessFileError``.
+        That writes the file, which blocks for a moment, once a day. Where it can't be written, the
+        old key goes on, and it is tried again in a while; without one, ``AccessFileError``.
         """
         keys, now = self._file.value, self._now()
-        if keys and 0 <= now - keys[-1].made < KEY_LIFE:
+        is_young = bool(keys) and 0 <= now - keys[-1].made < KEY_LIFE
+        if is_young or (keys and 0 <= now - self._failed < RETRY):
             return keys[-1]
+        try:
+            return self._make(keys, now)
+        except AccessFileError as error:
+            if not keys:
+                raise
+            self._failed = now
+            self._log.error("the key of yesterday goes on: {why}", why=str(error))
+            return keys[-1]
+
+    def _make(self, keys: tuple[Key, ...], now: float) -> Key:
         until = now - KEY_LIFE - self._accepted
         key = Key(secrets.token_hex(8), secrets.token_bytes(KEY_SIZE), now)
         kept = [one for one in keys if until < one.made <= now]
@@ -78,7 +97,7 @@ def parse_keys(data: bytes) -> tuple[Key, ...]:
         return ()
     try:
         return tuple(map(_key, json.loads(data)["keys"]))
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         raise ValueError("it is not a file of keys: remove it, and a new one is made") from None
 
 

@@ -106,6 +106,8 @@ class Logins:
             return wrong_login(is_shown=True)
         if self._passwords.is_known(login.user, login.password):
             return Identity(login.user)
+        if self._passwords.is_known_wrong(login.user, login.password):
+            return wrong_login(is_shown=True)
         return self._passwords.objection(client.address)
 
     def _by_pass(self, question: Question, token: str) -> Identity | RegistryError:

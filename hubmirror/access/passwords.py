@@ -22,8 +22,8 @@ from hubmirror.errors import RegistryError
 
 __all__ = ["Passwords", "Run"]
 
-#: How long a password that was right needs no new look, in seconds: it costs 0.2 s of a processor,
-#: and a pull shows it several times.
+#: How long a password needs no new look, in seconds: that costs 0.2 s of a processor, and a pull
+#: shows it several times.
 REMEMBERED: Final = 600.0
 #: How many are remembered, and how many may wait for a thread.
 MOST: Final = 10_000
@@ -34,9 +34,10 @@ Run = Callable[[Callable[[bytes, bytes], bool], bytes, bytes], Deferred[bool]]
 
 
 class Passwords:
-    """Of what was right only a keyed hash is kept, in memory. ``seconds`` is any clock.
+    """Of what was right or wrong only a keyed hash is kept, in memory. ``seconds`` is any clock.
 
-    It holds for the very hash in the file: another password ends it at once.
+    It holds for the very hash in the file: another password ends it at once. The same wrong
+    password again is no further guess: a job that was not told of the new one tries for ever.
     """
 
     def __init__(
@@ -53,12 +54,16 @@ class Passwords:
         self._secret = secrets.token_bytes(32)
         self._flights = Flights()
         self._right: OrderedDict[bytes, float] = OrderedDict()
+        self._wrong: OrderedDict[bytes, float] = OrderedDict()
         self._waiting = 0
 
     def is_known(self, user: str, password: bytes) -> bool:
         """Whether this was found to be right a while ago."""
-        until = self._right.get(self._key(user, password))
-        return until is not None and self._seconds() < until
+        return self._is_in(self._right, user, password)
+
+    def is_known_wrong(self, user: str, password: bytes) -> bool:
+        """Whether this was found to be wrong a while ago."""
+        return self._is_in(self._wrong, user, password)
 
     def objection(self, address: str) -> RegistryError | None:
         """Why a login from ``address`` is not even looked at."""
@@ -72,6 +77,8 @@ class Passwords:
         """
         if self.is_known(user, password):
             return True
+        if self.is_known_wrong(user, password):
+            return False
         refusal = self.objection(address)
         if refusal is not None:
             raise refusal
@@ -94,18 +101,23 @@ class Passwords:
             self._waiting -= 1
             found = result is True and user in users.hashes
             self._throttle.end(address, has_failed=result is not True)
-            if found:
-                self._remember(self._key(user, password))
+            if isinstance(result, bool):
+                self._remember(self._right if found else self._wrong, user, password)
             return result if isinstance(result, Failure) else found
 
         # Who leaves meanwhile must not have guessed for nothing, so the look goes on.
         return shielded(work.addBoth(looked))
 
-    def _remember(self, key: bytes) -> None:
-        self._right[key] = self._seconds() + REMEMBERED
-        self._right.move_to_end(key)
-        if len(self._right) > MOST:
-            self._right.popitem(last=False)
+    def _is_in(self, known: OrderedDict[bytes, float], user: str, password: bytes) -> bool:
+        until = known.get(self._key(user, password)) if known else None
+        return until is not None and self._seconds() < until
+
+    def _remember(self, known: OrderedDict[bytes, float], user: str, password: bytes) -> None:
+        key = self._key(user, password)
+        known[key] = self._seconds() + REMEMBERED
+        known.move_to_end(key)
+        if len(known) > MOST:
+            known.popitem(last=False)
 
     def _key(self, user: str, password: bytes) -> bytes:
         hash_ = self._users.value.hashes.get(user, b"")

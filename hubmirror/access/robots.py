@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import math
 import re
 import secrets
 from collections.abc import Sequence
@@ -103,7 +104,7 @@ def parse_robots(data: bytes) -> Robots:
     try:
         rows: Sequence[dict[str, Any]] = json.loads(data)["robots"]
         return Robots(tuple(map(_robot, rows)))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         raise ValueError("it is not a file of robots as hubmirror token writes it") from None
 
 
@@ -131,7 +132,14 @@ def _robot(row: dict[str, Any]) -> Robot:
         name,
         digest,
         tuple(map(check_pattern, row["repositories"])),
-        float(row["created"]),
-        None if expires is None else float(expires),
+        _time(row["created"]),
+        None if expires is None else _time(expires),
         row["revoked"] is not False,
     )
+
+
+def _time(written: Any) -> float:
+    seconds = float(written)
+    if not math.isfinite(seconds):
+        raise ValueError
+    return seconds

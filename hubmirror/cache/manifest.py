@@ -41,6 +41,8 @@ INDEX_TYPES: Final = frozenset(
 #: No registry need take a larger manifest (distribution-spec 1.1, "Pushing manifests").
 MAX_MANIFEST: Final = 4 * 1024 * 1024
 _MAX_SIZE: Final = 2**63
+#: The longest part of a platform, in characters.
+_MAX_PLATFORM: Final = 64
 
 
 @frozen
@@ -127,8 +129,11 @@ def _digest(text: str) -> Digest:
 
 
 def _platform(value: object) -> Platform | None:
+    """None for what is none, or longer than any: it is compared with patterns, and remembered."""
     match value:
         case {"os": str(system), "architecture": str(architecture), **rest}:
-            variant = rest.get("variant")
-            return Platform(system, architecture, variant if isinstance(variant, str) else None)
+            told = rest.get("variant")
+            variant = told if isinstance(told, str) else None
+            if max(map(len, (system, architecture, variant or ""))) <= _MAX_PLATFORM:
+                return Platform(system, architecture, variant)
     return None

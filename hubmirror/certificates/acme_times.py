@@ -10,9 +10,10 @@ from cryptography import x509
 
 __all__ = ["LEAST_PAUSE", "Suggestion", "pause_after", "renewal_of"]
 
-#: Between a failure and the next try, in seconds; the last one from then on. Let's Encrypt takes
-#: five failed validations of a name an hour: these are as many, and few later on.
-_PAUSES: Final = (60.0, 300.0, 900.0, 1800.0, 3600.0, 3 * 3600.0, 6 * 3600.0)
+#: Between a failure and the next try, in seconds; the last one from then on. The first is for what
+#: was only just starting. Let's Encrypt takes five failed validations of a name an hour: these are
+#: as many, and few later on.
+_PAUSES: Final = (10.0, 300.0, 900.0, 1800.0, 3600.0, 3 * 3600.0, 6 * 3600.0)
 #: Each is longer or shorter by up to this share, by chance: not all should come at once after an
 #: outage of the server.
 _JITTER: Final = 0.2

@@ -180,6 +180,8 @@ def _urls(config: Config) -> list[str]:
     hosts = ("127.0.0.1", "localhost", "[::1]")
     found = [config.public_url] if config.public_url else []
     for scheme, address in listeners:
+        if not address.port:  # nobody can know it
+            continue
         if address.host in ("", "0.0.0.0", "::"):  # noqa: S104 - compared, not listened on
             found += [f"{scheme}://{host}:{address.port}" for host in hosts]
         else:

@@ -115,6 +115,8 @@ def file(path: Path, shown: str) -> Layer:
     except tomllib.TOMLDecodeError as error:
         # The decoder's message ends in the line and the column.
         why = f"{shown} is not TOML: {error}"
+    except (ValueError, RecursionError):  # which the decoder lets through
+        why = f"{shown} has a number of too many digits, or is nested too deeply"
     else:
         return _of_toml(table, source, path.parent)
     return Layer({}, {}, path.parent, (Problem(CONFIG_FILE.name, why, CONFIG_FILE.allowed),))

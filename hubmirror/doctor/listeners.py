@@ -36,7 +36,10 @@ class Ports:
             _bind(address)
         except OSError as error:
             return self._refused(address, error)
-        if self.daemon is not None and address.port:
+        daemon = self.daemon
+        if daemon is not None and self.processes.has_sockets_of_systemd(daemon):
+            return ok("port", f"{address} is free: the mirror listens on sockets of systemd's")
+        if daemon is not None and address.port:
             return warn(
                 "port",
                 f"the mirror runs, but does not listen on {address}",
@@ -60,6 +63,8 @@ class Ports:
             ours = self.processes.family(self.daemon)
             if not found or any(one.pid in ours for one in found):
                 return ok("port", f"the mirror listens on {address}")
+        elif Process(1, "systemd") in found:
+            return ok("port", f"systemd holds {address}, for the mirror to be started")
         return fail(
             "port",
             f"{address} is taken by {_named(found)}",

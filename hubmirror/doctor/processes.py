@@ -62,6 +62,10 @@ class Processes:
             return {pid}
         return {above, *(one for one in self._pids() if self._parent(one) == above)}
 
+    def has_sockets_of_systemd(self, pid: int) -> bool:
+        """Whether one of the mirror's processes was handed sockets: it listens on these."""
+        return any("\0LISTEN_FDS=" in "\0" + self._text(one, "environ") for one in self.family(pid))
+
     def open_files(self, pid: int) -> tuple[int, int] | None:
         """How many files the process may have open, and may let itself have; None if unknown."""
         match = _LIMIT.search(self._text(pid, "limits"))

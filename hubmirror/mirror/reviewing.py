@@ -82,7 +82,7 @@ class Reviewing:
         digest = _digest(answer)
         if self._access.is_about_platforms and digest is not None:
             platform = await self._platforms.of(request.repository, digest)
-        refusal = self._access.review(question, media_type, platform)
+        refusal = self._access.review(question, media_type or None, platform)
         if refusal is None:
             return answer
         _drop(answer.body)

@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from hubmirror.access.files import AccessFileError
-from hubmirror.access.keyring import KEY_LIFE, Key, Keyring, parse_keys
+from hubmirror.access.keyring import KEY_LIFE, RETRY, Key, Keyring, parse_keys
 
 ACCEPTED = 360.0
 
@@ -52,6 +52,27 @@ def test_a_new_one_comes_each_day(path: Path, clock: Clock) -> None:
     assert keys.current() == third
 
 
+def test_a_disk_that_is_full_ends_no_logins(
+    path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old key goes on until there is room; without one there is no way."""
+
+    def full(*_: object) -> None:
+        raise AccessFileError("no space left on device")
+
+    keys = ring(path, clock)
+    first = keys.current()
+    clock.advance(KEY_LIFE)
+    with monkeypatch.context() as patched:
+        patched.setattr("hubmirror.access.keyring.write_private", full)
+        assert keys.current() == keys.current() == first
+        with pytest.raises(AccessFileError):
+            ring(path.with_name("others"), clock).current()
+    assert keys.current() == first
+    clock.advance(RETRY)
+    assert keys.current() != first
+
+
 def test_a_clock_that_was_set_back_makes_a_new_one(path: Path, clock: Clock) -> None:
     """A key from the future might else sign for years."""
     keys = ring(path, clock)
@@ -68,7 +89,14 @@ def test_another_process_sees_it_at_once(path: Path, clock: Clock) -> None:
     assert reader.find("0" * 16) is None
 
 
-@pytest.mark.parametrize("data", [b"x", b"[]", b'{"keys": [{}]}', b'{"keys": [1]}', b"{" * 10**5])
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"x", b"[]", b'{"keys": [{}]}', b'{"keys": [1]}', b"{" * 10**5),
+        b'{"keys": [{"id": "%b", "secret": "%b=", "made": %b}]}'
+        % (b"0" * 16, b"A" * 43, b"9" * 400),
+    ],
+)
 def test_what_is_no_file_of_keys(data: bytes, path: Path, clock: Clock) -> None:
     """It says what to do."""
     path.parent.mkdir()

@@ -14,6 +14,7 @@ from hubmirror.access.files import write_private
 from hubmirror.access.passes import LEEWAY, LIFE
 from hubmirror.access.robots import Robot, Robots, new_token, written_robots
 from hubmirror.access.users import hashed, with_user
+from hubmirror.config import Upstream
 from tests.access.mirrors import ACCEPT, BUSYBOX, mirror_of
 from tests.mirror.hub import Hub
 from tests.registry.edge import Wire
@@ -127,7 +128,8 @@ def test_who_is_removed_is_out(desk: Desk) -> None:
 def test_guessing_is_slowed_down(desk: Desk) -> None:
     """What is refused so spends nothing; who has logged in goes on."""
     token = desk.token(basic("alice"))
-    assert [desk.get("/v2/", basic("alice", "x")).status() for _ in range(6)] == [401] * 6
+    guesses = [basic("alice", str(number)) for number in range(6)]
+    assert [desk.get("/v2/", guess).status() for guess in guesses] == [401] * 6
     used = desk.hub.edge.quota.day().used
     for path in ("/v2/", "/token"):
         wire = desk.get(path, basic("alice", "y"))
@@ -213,3 +215,17 @@ def test_a_user_of_ours_is_the_quotas_user(tmp_path: Path) -> None:
     desk.get(BUSYBOX, token)
     (entry,) = desk.hub.edge.quota.top(Dimension.USER, 5)
     assert entry.name == "alice"
+
+
+def test_no_registry_gets_a_login_of_ours(tmp_path: Path) -> None:
+    """Whatever is configured for it: passwords, passes and robots' tokens stay here."""
+    registry = Upstream("ghcr.io", "https://ghcr.example", settings={"auth": "passthrough"})
+    desk = Desk(tmp_path, upstreams=(registry,))
+    path = "/v2/ghcr.io/owner/app/manifests/latest"
+    line = robot(desk, "**")
+    shown = [basic("alice"), line, desk.token(basic("alice"), name="ghcr.io/owner/app")]
+    for one in shown:
+        desk.get(path, one)
+    sent = [str(headers) for _, _, headers, _ in desk.hub.edge.upstream.requests]
+    assert sent
+    assert not [one for one in shown if one.split()[-1] in "".join(sent)]

@@ -81,17 +81,29 @@ def test_right_and_wrong(desk: Desk) -> None:
 
 
 def test_what_was_right_is_remembered_for_a_while(desk: Desk) -> None:
-    """From any address; what is wrong is looked at each time."""
+    """From any address."""
     assert not desk.passwords.is_known("alice", RIGHT)
     assert desk.is_right(RIGHT)
     assert desk.passwords.is_known("alice", RIGHT)
     assert desk.is_right(RIGHT)
     assert desk.threads.looks == 1
-    assert not desk.is_right(WRONG)
-    assert not desk.is_right(WRONG)
-    assert desk.threads.looks == 3
     desk.clock.advance(REMEMBERED)
     assert not desk.passwords.is_known("alice", RIGHT)
+
+
+def test_the_same_wrong_password_is_no_further_guess(desk: Desk) -> None:
+    """Until it is the right one, or a while has passed."""
+    for _ in range(10 * FREE):
+        assert not desk.is_right(WRONG)
+    assert desk.threads.looks == 1
+    assert desk.passwords.objection(HERE) is None
+    assert desk.passwords.is_known_wrong("alice", WRONG)
+    desk.clock.advance(REMEMBERED)
+    assert not desk.is_right(WRONG)
+    assert desk.threads.looks == 2
+    desk.put("alice", WRONG)
+    desk.clock.advance(2)
+    assert desk.is_right(WRONG)
 
 
 def test_another_password_ends_that(desk: Desk) -> None:
@@ -120,8 +132,8 @@ def test_who_shows_the_same_at_the_same_time_shares_a_look(desk: Desk) -> None:
 def test_guessing_is_slowed_down(desk: Desk) -> None:
     """Who is known to be right is not, from the same address."""
     assert desk.is_right(RIGHT)
-    for _ in range(FREE + 1):
-        assert not desk.is_right(WRONG)
+    for number in range(FREE + 1):
+        assert not desk.is_right(b"%d" % number)
     refused = failure_of(desk.check(WRONG))
     assert isinstance(refused, TooManyRequests)
     assert refused.headers == {"Retry-After": "1"}

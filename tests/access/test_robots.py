@@ -42,6 +42,12 @@ def test_what_is_written_is_read(robots: list[Robot]) -> None:
             json.dumps({"robots": [{"name": one, "digest": digest, "repositories": some}]}).encode()
             for one, digest, some in (("A", DIGEST, []), ("a", "x", []), ("a", DIGEST, [1]))
         ),
+        # Numbers that no time is.
+        *(
+            b'{"robots": [{"name": "a", "digest": "%b", "repositories": ["**"], "revoked": false, '
+            b'"created": %b, "expires": %b}]}' % (DIGEST.encode(), created, expires)
+            for created, expires in ((b"9" * 400, b"1"), (b"1", b"Infinity"), (b"NaN", b"null"))
+        ),
     ],
 )
 def test_what_is_no_file_of_robots(data: bytes) -> None:

@@ -61,6 +61,16 @@ def test_an_index(media_type: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("part", ["os", "architecture", "variant"])
+def test_a_platform_that_is_too_long_is_none(part: str) -> None:
+    """Rules compare it, letter by letter, and remember it."""
+    for length, is_one in ((64, True), (65, False)):
+        platform = {"os": "linux", "architecture": "arm", part: "x" * length}
+        body = _index(manifests=[{**described(MANIFEST, _ONE), "platform": platform}])
+        (found,) = references(INDEX, json.dumps(body).encode())
+        assert (found.platform is not None) == is_one
+
+
 def test_parameters_and_case() -> None:
     """A media type is one in any case, and with a charset."""
     assert is_manifest("Application/VND.oci.image.Manifest.v1+json; charset=utf-8")

@@ -20,7 +20,9 @@ from OpenSSL import SSL
 from OpenSSL.crypto import X509
 
 from hubmirror.certificates.clients import ClientAuthorities, user_of
-from hubmirror.certificates.files import CertificateError
+from hubmirror.certificates.context import server_context
+from hubmirror.certificates.files import CertificateError, load_pair
+from hubmirror.certificates.peeking import Choose
 from hubmirror.certificates.server import ServerTLS
 from hubmirror.certificates.sources import CertificateFiles
 from tests.certificates.making import NOW, Made, ec_key, make, write_pair
@@ -89,7 +91,9 @@ def test_a_user_can_be_written_on_a_line(name: str) -> None:
     assert user is None or (user == name and user.isprintable())
 
 
-def shake_hands(server: ServerTLS, shown: Made | None, folder: Path) -> Any:
+def shake_hands(
+    server: ServerTLS, shown: Made | None, folder: Path, choose: Choose | None = None
+) -> Any:
     """The certificate that the server sees; raises ``SSL.Error`` as the server does."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -103,7 +107,7 @@ def shake_hands(server: ServerTLS, shown: Made | None, folder: Path) -> Any:
         ours.setblocking(False)
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         client = context.wrap_bio(incoming, outgoing)
-        connection = server.secure(ours)
+        connection = server.secure(ours, choose)
         theirs.setblocking(False)
         for _ in range(6):
             with suppress(ssl.SSLWantReadError):
@@ -161,3 +165,12 @@ def test_nobody_is_asked_any_more(tmp_path: Path) -> None:
     server = serving(tmp_path, is_required=True)
     assert server.reload(CertificateFiles(*write_pair(tmp_path, make())), None)
     assert shake_hands(server, None, tmp_path) is None
+
+
+def test_who_looks_at_a_proof_need_not_show_one(tmp_path: Path) -> None:
+    """An ACME server has none; all others, who get no other context, must."""
+    server = serving(tmp_path, is_required=True)
+    proof = server_context(load_pair(*write_pair(tmp_path, make())))
+    assert shake_hands(server, None, tmp_path, lambda _hello: proof) is None
+    with pytest.raises(SSL.Error):
+        shake_hands(server, None, tmp_path, lambda _hello: None)

@@ -35,6 +35,7 @@ def test_failures_are_told_in_text_and_in_the_status(tmp_path: Path) -> None:
     assert ended.returncode == 2, ended.stderr
     assert "fail  reach        127.0.0.1 refused the connection" in ended.stdout
     assert "ok    disk" in ended.stdout
+    assert ":0" not in ended.stdout.replace("127.0.0.1:0 is free", "")
     assert "1 failure" in ended.stdout.splitlines()[-1]
     assert ended.stderr == ""
 

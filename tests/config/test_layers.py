@@ -175,6 +175,18 @@ def test_a_key_that_is_a_table_as_well_is_no_toml(tmp_path: Path) -> None:
     assert "line 2" in problem.wrong
 
 
+@pytest.mark.parametrize(
+    "text", [f"a = {'[' * 5000}", "a = " + "{a=" * 5000, f"a = {'9' * 5000}"], ids=len
+)
+def test_what_the_decoder_fails_at(tmp_path: Path, text: str) -> None:
+    """It is told like any other mistake."""
+    path = tmp_path / "x.toml"
+    path.write_text(text)
+    (problem,) = layers.file(path, "etc/x.toml").problems
+    assert problem.key == "config"
+    assert "too deeply" in problem.wrong
+
+
 def test_tables_are_for_the_file() -> None:
     """Neither a flag nor a variable can hold one, and none is proposed."""
     (flag,) = layers.flags({"quota_client": "x"}, HERE).problems

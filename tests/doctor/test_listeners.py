@@ -14,7 +14,7 @@ from attrs import evolve
 from hubmirror.config import Config, ListenAddress, load
 from hubmirror.doctor.findings import Severity, worst
 from hubmirror.doctor.listeners import Ports, exposure_findings, own_address
-from hubmirror.doctor.processes import Processes
+from hubmirror.doctor.processes import Process, Processes
 
 
 @pytest.fixture
@@ -69,6 +69,28 @@ def test_a_port_that_the_mirror_should_have(config: Config, taken: int) -> None:
     (found,) = Ports(Processes(), os.getpid()).findings(on(config, ("127.0.0.1", free)))
 
     assert found.severity is Severity.WARN
+
+
+class Faked(Processes):
+    """Processes where systemd has to do with the mirror's sockets."""
+
+    def listeners(self, _port: int) -> list[Process]:
+        """Who listens: systemd alone."""
+        return [Process(1, "systemd")]
+
+    def has_sockets_of_systemd(self, _pid: int) -> bool:
+        """It was handed some."""
+        return True
+
+
+def test_sockets_that_systemd_holds(config: Config, taken: int) -> None:
+    """For a mirror that is to be started by them, or that has them already."""
+    before = Ports(Faked(), None).findings(on(config, ("127.0.0.1", taken)))
+    then = Ports(Faked(), os.getpid()).findings(on(config, ("127.0.0.1", 0)))
+
+    assert worst(before) is Severity.OK
+    assert "systemd holds" in before[0].what
+    assert worst(then) is Severity.OK
 
 
 def test_an_address_of_another_machine(config: Config) -> None:

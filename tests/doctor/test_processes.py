@@ -69,6 +69,18 @@ def test_the_family(tmp_path: Path) -> None:
     assert Processes(tmp_path).family(99) == {99}
 
 
+def test_sockets_of_systemd(tmp_path: Path) -> None:
+    """Handed to the mirror at its start, or to the supervisor of its processes."""
+    process(tmp_path, 10, 1, "hubmirror")
+    process(tmp_path, 11, 10, "hubmirror")
+    process(tmp_path, 12, 1, "hubmirror")
+    (tmp_path / "10/environ").write_text("HOME=/\0LISTEN_FDS=1\0")
+
+    assert Processes(tmp_path).has_sockets_of_systemd(10)
+    assert Processes(tmp_path).has_sockets_of_systemd(11)
+    assert not Processes(tmp_path).has_sockets_of_systemd(12)
+
+
 def test_open_files(tmp_path: Path) -> None:
     """The soft limit and the hard one."""
     process(tmp_path, 1, 0, "", "Limit  Soft  Hard\nMax open files   1024   524288   files\n")

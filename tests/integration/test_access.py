@@ -39,7 +39,7 @@ repositories = ["*/team/evil"]
 message = "ask the platform team"
 [[access.rule]]
 action = "deny"
-users = ["bob"]
+users = ["bob/100%"]
 """
 
 
@@ -188,8 +188,8 @@ def make_certificates(folder: Path) -> str:
     ca = make("our clients", ca=True)
     for name, one in {
         "ca": ca,
-        "alice": make("alice", issuer=ca),
-        "bob": make("bob", issuer=ca),
+        "alice": make("alice smith", issuer=ca),
+        "bob": make("bob/100%", issuer=ca),
         "mallory": make("alice"),
     }.items():
         key = one.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

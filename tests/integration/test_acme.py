@@ -58,9 +58,9 @@ class Load:
         self.kept.close()
 
     def _run(self) -> None:
-        while not self._ended.wait(0.03):
+        while not self._ended.wait(0.1):
             connection = http.client.HTTPSConnection(
-                NAME, self._port, context=self._context, timeout=10
+                NAME, self._port, context=self._context, timeout=30
             )
             try:
                 connection.connect()
@@ -89,7 +89,7 @@ def serial_of(connection: http.client.HTTPSConnection) -> int:
 def serial(mirror: Mirror, pebble: Pebble) -> int:
     """The same of a new connection, which trusts pebble alone."""
     context = ssl.create_default_context(cafile=str(pebble.root))
-    connection = http.client.HTTPSConnection(NAME, mirror.port, context=context, timeout=10)
+    connection = http.client.HTTPSConnection(NAME, mirror.port, context=context, timeout=30)
     try:
         connection.connect()
         return serial_of(connection)
@@ -110,9 +110,9 @@ def test_renews_under_load_and_no_request_fails(
     tmp_path: Path, authority: Authority, hub: Hub, start: MirrorStarter, pulled: Path
 ) -> None:
     """From the first start on: skopeo pulls, curl asks, many ask while another one comes."""
-    with running_pebble(tmp_path / "pebble", authority, life=24) as pebble:
+    with running_pebble(tmp_path / "pebble", authority, life=30) as pebble:
         mirror = start("twistd", *pebble.options, *NAMES, *hub.upstream, scheme="https")
-        mirror.program.wait_for_line("for localhost, hub.example.net has been issued")
+        mirror.program.wait_for_line("example.net has been issued", seconds=90)
         first = serial(mirror, pebble)
         trust = tmp_path / "trust"
         trust.mkdir()
@@ -150,14 +150,16 @@ def test_workers_serve_it_and_another_for_more_names(
     with running_pebble(tmp_path / "pebble", authority, wants_binding=True) as pebble:
         options = (*pebble.options, *NAMES, *binding, *hub.upstream)
         mirror = start("serve", *options, "--workers", "2", scheme="https")
-        mirror.program.wait_for_line("has been issued")
-        first = wait_until(lambda: serial_if_trusted(mirror, pebble), "it in the workers")
+        mirror.program.wait_for_line("has been issued", seconds=90)
+        first = wait_until(
+            lambda: serial_if_trusted(mirror, pebble), "it in the workers", seconds=60
+        )
         mirror.program.stop()
         secure = ("--http", "off", "--acme", "new.example.net", "--workers", "2")
         mirror = start("serve", *without_http(options), *secure, scheme="https")
         assert serial(mirror, pebble) == first
-        mirror.program.wait_for_line("new.example.net has been renewed")
-        wait_until(lambda: serial_if_trusted(mirror, pebble) not in (0, first), "the new one")
+        mirror.program.wait_for_line("new.example.net has been renewed", seconds=90)
+        wait_until(lambda: serial_if_trusted(mirror, pebble) not in (0, first), "it", seconds=60)
         asked = pebble.program.text()
         assert asked.count("Issued certificate serial") == 2
         assert "There are now 2 accounts" not in asked

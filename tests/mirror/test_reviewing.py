@@ -82,3 +82,17 @@ def test_a_type_is_blocked(tmp_path: Path) -> None:
     assert get(hub, "latest") == 403
     assert get(hub, "latest", "HEAD") == 403
     assert get(hub, digests["linux/arm/v7"]) == 200
+
+
+def test_what_a_client_has_already_is_looked_at_too(tmp_path: Path) -> None:
+    """It asks whether that is still so, and is told of its type, or not."""
+    text = '[[access.rule]]\naction = "allow"\nmedia_types = ["**.index.*"]\n'
+    hub = mirror_of(tmp_path, f'{text}[[access.rule]]\naction = "deny"\n')
+    digests = put_index(hub)
+    token = hub.token("alice", NAME)
+    assert get(hub, "latest") == 200
+    for reference, status in {"latest": 304, digests["linux/amd64"]: 403}.items():
+        digest = hub.tags.get((NAME, reference), reference)
+        same = f'If-None-Match: "{digest}"'
+        path = f"/v2/{NAME}/manifests/{reference}"
+        assert hub.get(path, token, ACCEPT, same).status() == status

@@ -9,6 +9,7 @@ from attrs import evolve
 
 from hubmirror.coordination.board import Board
 from hubmirror.coordination.leases import Lease, Leases
+from hubmirror.errors import Denied
 from hubmirror.naming import Digest, Repository
 from hubmirror.question import BlobRequest, Outcome, Ping
 from hubmirror.quota.counters import ADMITTED, BYTES_IN, BYTES_OUT, column_of
@@ -168,3 +169,17 @@ def test_bytes_that_move_after_it_was_taken_are_taken_next(scene: Scene) -> None
     assert [one.requests for one in scene.quota.take()] == [1]
     charge.moved(1, 1_000)
     assert scene.quota.take() == [Spending(ANYBODY, None, "library/busybox", 0, 1, 1_000)]
+
+
+def test_what_a_rule_refuses_spends_nothing(scene: Scene) -> None:
+    """Nor does it need a lease; that it was refused is counted, but not to whom."""
+    scene.now += 3600
+    charge = scene.quota.refuse(question(), Denied())
+    assert isinstance(charge.refusal, Denied)
+    assert charge.is_final
+    charge.settle(Outcome.REFUSED)
+    assert charge.spend()
+    charge.moved(100, 10)
+    refused = column_of(Kind.MANIFEST_GET, Outcome.REFUSED)
+    assert scene.counted() == {refused: 1, BYTES_IN: 100, BYTES_OUT: 10}
+    assert scene.quota.take() == []

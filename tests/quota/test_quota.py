@@ -14,7 +14,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubmirror.errors import NotFound
+from hubmirror.errors import Denied, NotFound
 from hubmirror.naming import Digest, Repository, Tag
 from hubmirror.question import (
     BlobRequest,
@@ -429,6 +429,21 @@ class TestClients:
         assert scene.entry(Dimension.NETWORK, "ci").pulls == 1
         assert scene.quota.tally.since_start().as_json()["pulls"] == 1
         assert [pull.image for pull in scene.quota.pulls.latest()] == ["library/busybox:latest"]
+
+    def test_what_a_rule_refuses_spends_nothing(self) -> None:
+        """Of the day, of a client's limit, of a reserve; that it was refused is counted."""
+        scene = Scene(per_day=10, clients=(ClientLimits(requests_per_day=2),))
+        for _ in range(20):
+            charge = scene.quota.refuse(question(), Denied())
+            assert isinstance(charge.refusal, Denied)
+            assert charge.is_final
+            charge.settle(Outcome.REFUSED)
+        assert scene.quota.day().used == 0
+        (entry,) = scene.quota.top(Dimension.ADDRESS, 5)
+        assert (entry.requests, entry.refused) == (0, 20)
+        today = scene.quota.tally.latest(Step.DAY)
+        assert today.count(Kind.MANIFEST_GET, Outcome.REFUSED) == 20
+        assert scene.quota.admit(question()).refusal is None
 
     def test_a_request_of_no_repository_has_none(self) -> None:
         """It counts as any other."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +11,6 @@ from typing import Any, Final
 
 from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
-from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -145,36 +143,41 @@ class Daemon(MirrorService):
         return Sites(self._reactor, served)
 
     def _listen(self, config: Config) -> None:
-        self._adopted: dict[IProtocolFactory, list[str]] = {}
-        for wanted, given in self._wanted(config, self._https):
+        for name, wanted in self._wanted(config, self._https).items():
+            given = self._handed_over.sockets(name)
             if given:
                 self._listeners.adopt(given, wanted.factory, wanted.secure)
-                urls = self._adopted.setdefault(wanted.factory, [])
-                urls += [url_of(wanted.scheme, one) for one in given]
         with self._move(config, self._https) as move:
             self._take_urls(move)
 
     def _move(self, config: Config, https: Https | None) -> Move:
-        """To where ``config`` wants the mirror to listen. Raises ``ListenError``."""
-        pairs = self._wanted(config, https)
-        return self._listeners.move([wanted for wanted, given in pairs if not given])
+        """To where ``config`` wants the mirror to listen. Raises ``ListenError``.
 
-    def _wanted(
-        self, config: Config, https: Https | None
-    ) -> list[tuple[Wanted, Sequence[socket.socket]]]:
-        """Where the mirror is to listen, and the sockets on which somebody does so for it."""
-        clients, given = self._sites.clients, self._handed_over.sockets
-        wanted = [(Wanted("http", config.http, clients), given("http"))]
+        Where somebody listens for it, that stays as it is.
+        """
+        wanted = self._wanted(config, https)
+        return self._listeners.move(
+            [one for name, one in wanted.items() if not self._handed_over.sockets(name)]
+        )
+
+    def _wanted(self, config: Config, https: Https | None) -> dict[str, Wanted]:
+        """By the names of the settings."""
+        clients = self._sites.clients
+        wanted = {"http": Wanted("http", config.http, clients)}
         if https is not None:
-            of_https = Wanted("https", config.https, clients, https.secure)
-            wanted.append((of_https, given("https")))
-        wanted.append((Wanted("http", config.monitor, self._sites.watchers), given("monitor")))
+            wanted["https"] = Wanted("https", config.https, clients, https.secure)
+        wanted["monitor"] = Wanted("http", config.monitor, self._sites.watchers)
         return wanted
 
     def _take_urls(self, move: Move) -> None:
-        clients, watchers = self._sites.clients, self._sites.watchers
-        self._urls = [*self._adopted.get(clients, ()), *move.urls(clients)]
-        self._watched = [*self._adopted.get(watchers, ()), *move.urls(watchers)]
+        clients = [
+            url_of(scheme, one)
+            for scheme in ("http", "https")
+            for one in self._handed_over.sockets(scheme)
+        ]
+        watched = [url_of("http", one) for one in self._handed_over.sockets("monitor")]
+        self._urls = clients + move.urls(self._sites.clients)
+        self._watched = watched + move.urls(self._sites.watchers)
 
     def _is_ready(self) -> None:
         """Requests are served from now on."""

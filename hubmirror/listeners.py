@@ -193,6 +193,12 @@ class Listeners:
         return TLSPort(number, factory, secure, self._reactor, BACKLOG, host)
 
 
+def url_of(scheme: str, listening: socket.socket) -> str:
+    """Where a socket listens, as a URL."""
+    host, port = listening.getsockname()[:2]
+    return f"{scheme}://{authority(host, port)}"
+
+
 class Move:
     """From some listening ports to others, of which the new ones are open. As a context: at its end
 
@@ -247,12 +253,6 @@ class Move:
 def _close(doors: Iterable[_Door]) -> None:
     for door in doors:
         door.port.close()
-
-
-def url_of(scheme: str, listening: socket.socket) -> str:
-    """Where a socket listens, as a URL."""
-    host, port = listening.getsockname()[:2]
-    return f"{scheme}://{authority(host, port)}"
 
 
 def interfaces(address: ListenAddress) -> list[str]:

@@ -47,8 +47,8 @@ class MirrorService(Service):
         self._notifier = notifier or Notifier()
         self._config = options.loaded.config
         self._loops: list[LoopingCall] = []
-        self._writer: LineWriter | None = None
         self._status = ""
+        self._writer: LineWriter | None = None
 
     def setServiceParent(self, parent: Any) -> None:
         """As any service; where the parent is ``twistd``'s, its log takes our form."""

@@ -48,6 +48,8 @@ class MirrorService(Service):
         self._config = options.loaded.config
         self._loops: list[LoopingCall] = []
         self._status = ""
+        # Looked at now: once it runs, twistd has put a stream of its own there.
+        self._is_journal = is_journal(os.environ, sys.stdout)
         self._writer: LineWriter | None = None
 
     def setServiceParent(self, parent: Any) -> None:
@@ -113,7 +115,7 @@ class MirrorService(Service):
     def _made_writer(self) -> LineWriter:
         config = self._config
         later = partial(self._reactor.callLater, LOG_PAUSE)
-        is_for_journal = config.log_format == "text" and is_journal(os.environ, sys.stdout)
+        is_for_journal = config.log_format == "text" and self._is_journal
         log_format = "journal" if is_for_journal else config.log_format
         return make_observer(log_format, config.log_level, sys.stdout, later)
 
@@ -149,8 +151,10 @@ class MirrorService(Service):
 
     def _reload(self) -> None:
         self._notifier.reloading(time.monotonic())
-        self._read_again()
-        self._notifier.ready(self._status)
+        try:
+            self._read_again()
+        finally:
+            self._notifier.ready(self._status)
 
     def _read_again(self) -> None:
         try:

@@ -67,7 +67,8 @@ def mirror(
     command, workers = request.param
     config = tmp_path / "hubmirror.toml"
     config.write_text('http = "off"\n')
-    told = (f"NOTIFY_SOCKET={systemd.path}", "WATCHDOG_USEC=1000000")
+    # Its output goes to a file, which is no journal; that is looked at, and again at a reload.
+    told = (f"NOTIFY_SOCKET={systemd.path}", "WATCHDOG_USEC=1000000", "JOURNAL_STREAM=0:0")
     ports = (sys.executable, activating.__file__, "https=127.0.0.1:0", "monitor=127.0.0.1:0", "--")
     options = ("--config", config, "--workers", workers, *hub.upstream)
     mirror = start_mirror(

@@ -14,8 +14,8 @@ __all__ = ["API_VERSION", "SANDBOX", "fields_of", "has_no_body", "passing_fields
 
 #: On everything that the API answers, errors included.
 API_VERSION: Final = ("Docker-Distribution-Api-Version", "registry/2.0")
-#: On every answer: what an upstream calls a page gets none of this mirror's own rights in a browser,
-#: where the pages for those who watch it have the same origin (W3C CSP 3, section 6.3.2).
+#: On every answer: what an upstream calls a page is of no origin in a browser (W3C CSP 3, section
+#: 6.3.2). Ours has the pages for those who watch the mirror.
 SANDBOX: Final = ("Content-Security-Policy", "default-src 'none'; sandbox")
 #: Statuses whose responses have neither a body nor a length (RFC 9110, section 8.6).
 _BODILESS: Final = frozenset((204, 304))

@@ -16,9 +16,9 @@ PROGRAMS := curl=curl openssl=openssl docker-registry=docker-registry \
 
 # What the packages are tried with.
 PACKAGE_PROGRAMS := debootstrap=debootstrap lintian=lintian mandoc=mandoc \
-    systemd-analyze=systemd systemd-nspawn=systemd-container zsh=zsh fish=fish
+    podman=podman systemd-analyze=systemd systemd-nspawn=systemd-container zsh=zsh fish=fish
 
-.PHONY: help run demo test ways coverage lint fmt crash fuzz bench man deb package-test clean
+.PHONY: help run demo test ways coverage lint fmt crash fuzz bench man deb package-test docs clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -74,6 +74,9 @@ package-test: deb ## Build the packages, and try each on a clean system
 	@$(DEBIAN) $(PACKAGE_PROGRAMS)
 	$(BIN)/python -m pytest tests/packaging $(ARGS)
 
+docs: .venv/docs ## Build the documentation's site into build/site
+	NO_MKDOCS_2_WARNING=1 PYTHONPATH=. $(BIN)/mkdocs build --quiet --strict
+
 clean: ## Remove what these targets made
 	rm -rf .venv build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
 
@@ -91,6 +94,10 @@ INSTALL := $(BIN)/pip install --quiet --config-settings editable_mode=compat --e
 
 .venv/tools: .venv/bin/pip pyproject.toml setup.py
 	$(INSTALL) '.[test]'
+	@touch .venv/installed $@
+
+.venv/docs: .venv/bin/pip pyproject.toml setup.py
+	$(INSTALL) '.[docs]'
 	@touch .venv/installed $@
 
 .venv/packaging: .venv/tools

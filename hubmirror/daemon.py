@@ -316,6 +316,11 @@ class Daemon(MirrorService):
                 self._log.warn("{key} has changed: that needs a restart", key=name)
             self._put_in_force(config, composed)
         self._take_urls(move)
+        self._tell_where(self._urls)
+        for url in move.fresh:
+            self._log.info("listening on {url}", url=url)
+        for url in move.closed_urls:
+            self._log.info("no longer listening on {url}", url=url)
         self._warn([url for url in move.fresh if url in self._urls])
         self._sites.dismiss(move.closed)
 

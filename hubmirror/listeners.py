@@ -12,7 +12,6 @@ from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.internet.unix import Port as UNIXPort
-from twisted.logger import Logger
 
 from hubmirror.config import ListenAddress
 from hubmirror.errors import HubmirrorError
@@ -206,8 +205,6 @@ class Move:
     the old ones close, what has come there being accepted first; where it fails, the new ones do.
     """
 
-    _log = Logger()
-
     def __init__(
         self,
         listeners: Listeners,
@@ -228,6 +225,11 @@ class Move:
         """The ports that listen no more."""
         return [door.port for door in self._gone]
 
+    @property
+    def closed_urls(self) -> list[str]:
+        """Where they did."""
+        return [door.url for door in self._gone]
+
     def urls(self, factory: IProtocolFactory) -> list[str]:
         """Where ``factory`` is reached from now on."""
         return [door.url for door in self._now if door.wanted.factory is factory]
@@ -246,10 +248,6 @@ class Move:
             return
         _close(self._gone)
         self._listeners.moved(self._now)
-        for url in self.fresh:
-            self._log.info("listening on {url}", url=url)
-        for door in self._gone:
-            self._log.info("no longer listening on {url}", url=door.url)
 
 
 def _close(doors: Iterable[_Door]) -> None:

@@ -98,10 +98,14 @@ class MirrorService(Service):
 
     def _serves(self, urls: Iterable[str]) -> None:
         """Whoever waits for that is told, and from now on that it goes on."""
-        self._status = f"serves {', '.join(urls)}"
+        self._tell_where(urls)
         self._notifier.ready(self._status)
         if self._notifier.period is not None:
             self._repeat(self._notifier.period, self._notifier.alive)
+
+    def _tell_where(self, urls: Iterable[str]) -> None:
+        """To be known from the next word on."""
+        self._status = f"serves {', '.join(urls)}"
 
     def _listen_for_reloads(self) -> None:
         signal.signal(signal.SIGHUP, self._hang_up)

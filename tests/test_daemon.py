@@ -120,6 +120,7 @@ async def test_listens_reloads_and_stops(
     try:
         assert (await running.quota())["limit"] == 100
         await running.until("does not answer")
+        assert sum("listening on http" in line for line in lines) == 1
         running.configure(200, shutdown_grace=1)
         os.kill(os.getpid(), signal.SIGHUP)
         await running.until("is in force")

@@ -236,13 +236,15 @@ def test_sighup_reaches_all(start: MirrorStarter, hub: LiveHub, tmp_path: Path) 
     headers = keep(mirror, SMALL_PATH)
     assert ask_often(mirror, SMALL_PATH, headers, 50) == 50
 
-    file.write_text('quota_minute = 0\nquota = 1\non_exhausted = "refuse"\n')
+    monitor = 'monitor = "127.0.0.1:0"\n'
+    file.write_text(f'quota_minute = 0\nquota = 1\non_exhausted = "refuse"\n{monitor}')
     mirror.program.signal(signal.SIGHUP)
 
     def is_refused() -> bool:
         return all(mirror.ask(SMALL_PATH, headers).status == 429 for _ in range(12))
 
     wait_until(is_refused, "the new limit holds everywhere", context=mirror.program.text)
+    mirror.program.wait_for_line("monitor has changed: that needs a restart")
 
 
 def test_a_clients_connections_over_all(start: MirrorStarter, hub: LiveHub) -> None:

@@ -10,10 +10,13 @@ from hubmirror.registry.links import stay_on_mirror
 from hubmirror.registry.message import Exchange
 from hubmirror.upstream.challenge import rewrite_realm
 
-__all__ = ["API_VERSION", "fields_of", "has_no_body", "passing_fields"]
+__all__ = ["API_VERSION", "SANDBOX", "fields_of", "has_no_body", "passing_fields"]
 
 #: On everything that the API answers, errors included.
 API_VERSION: Final = ("Docker-Distribution-Api-Version", "registry/2.0")
+#: On every answer: what an upstream calls a page is of no origin in a browser (W3C CSP 3, section
+#: 6.3.2). Ours has the pages for those who watch the mirror.
+SANDBOX: Final = ("Content-Security-Policy", "default-src 'none'; sandbox")
 #: Statuses whose responses have neither a body nor a length (RFC 9110, section 8.6).
 _BODILESS: Final = frozenset((204, 304))
 #: Fields that do not pass as they are; the last is on the response already.
@@ -49,6 +52,7 @@ def passing_fields(
     is_known = length is not None and (length or not is_head)
     if is_known and status not in _BODILESS and "content-length" not in names:
         fields.append(("Content-Length", str(length)))
+    fields.append(SANDBOX)
     return tuple(fields), not names.isdisjoint(_REWRITTEN)
 
 

@@ -78,6 +78,14 @@ def test_an_unknown_user_has_a_hash_that_takes_as_long() -> None:
     assert Users().hash_of("mallory").startswith(b"$2b$12$")
 
 
+def test_unknown_users_are_like_those_there_are() -> None:
+    """Where hashes have several costs, names that nobody has take either time, each always one."""
+    users = Users({"alice": HASH, "bob": APACHE})
+    costs = {f"user-{number}": users.hash_of(f"user-{number}")[4:6] for number in range(64)}
+    assert set(costs.values()) == {b"04", b"05"}
+    assert all(users.hash_of(name)[4:6] == cost for name, cost in costs.items())
+
+
 NAMES = st.from_regex(r"[a-z][a-z0-9_.@+-]{0,10}", fullmatch=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hubmirror.question import Answer, Client, Headers
-from hubmirror.registry.answers import fields_of, has_no_body
+from hubmirror.registry.answers import SANDBOX, fields_of, has_no_body
 from hubmirror.registry.message import Exchange, Message
 
 
@@ -31,13 +31,13 @@ def test_the_length_is_told_where_it_is_known(
 ) -> None:
     """Of a HEAD's answer without bytes it is not; statuses without a body have none."""
     told: Headers = () if expected is None else (("Content-Length", expected),)
-    assert fields_of(answer, length, exchange(method)) == (*answer.headers, *told)
+    assert fields_of(answer, length, exchange(method)) == (*answer.headers, *told, SANDBOX)
 
 
 def test_the_upstreams_length_stays() -> None:
     """It knows what a HEAD would have given."""
     answer = Answer(200, (("content-length", "7"),))
-    assert fields_of(answer, 0, exchange(b"HEAD")) == answer.headers
+    assert fields_of(answer, 0, exchange(b"HEAD")) == (*answer.headers, SANDBOX)
 
 
 def test_challenges_and_links_lead_to_the_mirror() -> None:
@@ -56,6 +56,7 @@ def test_challenges_and_links_lead_to_the_mirror() -> None:
     assert fields_of(answer, 1, exchange()) == (
         ("Content-Length", "1"),
         ("A", "b"),
+        SANDBOX,
         ("WWW-Authenticate", 'Bearer realm="http://mirror/token",service="a"'),
         ("Link", '</v2/a/b/tags/list?n=1>; rel="next"'),
     )

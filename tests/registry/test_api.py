@@ -220,6 +220,22 @@ def test_any_page_may_read_the_answers() -> None:
         assert "Access-Control-Allow-Origin: *" in edge.get(path).head()
 
 
+@pytest.mark.parametrize("path", ["/v2/a/manifests/x", "/token?service=x", "/v2/a/tags/list"])
+@pytest.mark.parametrize("is_quick", [True, False])
+def test_no_answer_is_a_page_of_the_mirrors_own(path: str, *, is_quick: bool) -> None:
+    """What the upstream calls one can run nothing, and is of no origin: ours has the monitor."""
+    edge = Edge(is_quick=is_quick)
+
+    def answer(request: Any) -> bytes:
+        request.setHeader("Content-Type", "text/html")
+        request.setHeader("Content-Security-Policy", "script-src *")
+        return b"<script>fetch('/quota')</script>"
+
+    edge.upstream.answer = answer
+    head = edge.get(path).head()
+    assert "\r\nContent-Security-Policy: default-src 'none'; sandbox" in head
+
+
 def test_every_request_counts_until_the_day_is_spent() -> None:
     """Under ``/v2/`` and ``/token``, good or bad; then 429 until midnight UTC."""
     edge = Edge(quota=4)

@@ -60,7 +60,8 @@ def test_a_whole_response() -> None:
         b"Docker-Distribution-Api-Version: registry/2.0\r\n"
         b'ETag: "x"\r\n'
         b"X-A: \xe9 b\r\n"
-        b"Content-Length: 4\r\n\r\n"
+        b"Content-Length: 4\r\n"
+        b"Content-Security-Policy: default-src 'none'; sandbox\r\n\r\n"
         b"body"
     )
 

@@ -106,7 +106,7 @@ def _forgiving(answer: Callable[[Any], bytes | int]) -> Callable[[Any], bytes | 
     def answered(request: Any) -> bytes | int:
         try:
             return answer(request)
-        except (ValueError, KeyError):
+        except (ValueError, LookupError):
             request.setResponseCode(404)
             return b"{}"
 

@@ -66,7 +66,8 @@ def _look_at(path: str, digest: str, wire: Wire) -> None:
         return  # cut, as it must be where bytes are wrong
     status, head = wire.status(), wire.head()
     assert status != 500, head
-    assert "set-cookie" not in head.lower()
+    assert "\r\nset-cookie:" not in head.lower(), head
+    assert "\r\nContent-Security-Policy: default-src 'none'; sandbox" in head or status >= 400, head
     for realm in _REALM.findall(head):
         assert realm.startswith("http://mirror.example:5000/token"), realm
     if status == 200 and path.endswith(digest) and "/referrers/" not in path:

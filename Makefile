@@ -16,7 +16,7 @@ PROGRAMS := curl=curl openssl=openssl docker-registry=docker-registry \
 
 # What the packages are tried with.
 PACKAGE_PROGRAMS := debootstrap=debootstrap lintian=lintian mandoc=mandoc \
-    systemd-analyze=systemd systemd-nspawn=systemd-container zsh=zsh fish=fish
+    podman=podman systemd-analyze=systemd systemd-nspawn=systemd-container zsh=zsh fish=fish
 
 .PHONY: help run demo test ways coverage lint fmt crash fuzz bench man deb package-test docs clean
 

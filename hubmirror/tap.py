@@ -232,8 +232,9 @@ def _connect(reactor: Any, breaker: Breaker, tally: Tally, config: Config) -> Co
 
 
 def _hosts(config: Config) -> list[str]:
-    """Those that the operator has named, wherever they are."""
-    urls = filter(None, (config.upstream, config.search_upstream))
+    """Those that the operator has named, wherever they are: what a client has chosen is guarded."""
+    upstream = config.upstream if config.is_upstream_named else None
+    urls = filter(None, (upstream, config.search_upstream))
     return [urlsplit(url).hostname or "" for url in urls]
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from pathlib import Path
 from threading import get_ident
 from typing import Any
 
 import pytest
-from twisted.internet.defer import succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
-from hubmirror.access.files import AccessFileError
+from hubmirror.access.files import AccessFileError, write_private
 from hubmirror.access.gate import OpenAccess
 from hubmirror.access.names import Names
+from hubmirror.access.robots import Robot, Robots, new_token, written_robots
+from hubmirror.access.users import hashed
 from hubmirror.admission import Admission, PasswordThreads, compose_admission, compose_gate
 from hubmirror.config import load
-from hubmirror.question import Client, Ping, Question
+from hubmirror.question import Answer, Client, Ping, Question, TokenRequest
 from hubmirror.registries import Registries
 from tests.support.waiting import wait_until
 
@@ -66,6 +70,30 @@ def test_a_worker_leaves_passwords_to_the_keeper(tmp_path: Path) -> None:
     assert access.objection(Question("GET", Ping(), client)) is not None
     with pytest.raises(Elsewhere):
         access.objection(Question("GET", Ping(), client, "Basic YWxpY2U6eA=="))
+
+
+def test_a_worker_knows_who_was_added_a_moment_ago(tmp_path: Path) -> None:
+    """By the pass that the keeper gave: nobody waits for the next look at the files."""
+    config = load({"data": str(tmp_path), "access_login": "required"}, {}).config
+    clock = Clock()
+    keeper = composed(tmp_path, access_login="required")
+    worker = compose_gate(config, NAMES, clock.seconds, clock.seconds, Elsewhere)
+    token, digest = new_token()
+    robots = Robots((Robot("ci", digest, ("**",), 0.0),))
+    write_private(config.users_file, b"alice:%b\n" % hashed(b"correct horse", 4))
+    write_private(config.robots_file, written_robots(robots))
+    client = Client("192.0.2.1", "http://mirror.example")
+    for login in ("alice:correct horse", f"robot$ci:{token}"):
+        basic = f"Basic {b64encode(login.encode()).decode()}"
+        asked = Question("GET", TokenRequest(()), client, basic)
+        assert keeper.office is not None
+        found: list[Answer] = []
+        answering = Deferred.fromCoroutine(keeper.office.answer(asked, TokenRequest(())))
+        answering.addCallback(found.append)
+        bearer = f"Bearer {json.loads(bytes(found[0].body))['token']}"  # type: ignore[arg-type]
+        ping = Question("GET", Ping(), client, bearer)
+        assert worker.objection(ping) is None
+        assert worker.user_of(ping) == login.partition(":")[0]
 
 
 def test_passwords_have_threads_of_their_own() -> None:

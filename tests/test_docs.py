@@ -6,6 +6,8 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,9 @@ _QUOTED_PATH = re.compile(r"`(\w[\w./]*(?:\.py|/))`")
 _QUOTED_KEY = re.compile(r"`([a-z]+(?:_[a-z0-9]+)+)(?: = [^`]*)?`")
 _COMMAND = re.compile(r"\bhubmirror (cache )?([a-z]+)\b")
 _CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.DOTALL | re.MULTILINE)
+#: A threat, and what the last cell of its row holds; a test in it.
+_ROW = re.compile(r"^\| (\*\*[^|]+?) \|.*\| (.+?) \|$", re.MULTILINE)
+_TEST = re.compile(r"`([a-z_/]+\.py)::(test_\w+)`")
 _QUOTED_CALL = re.compile(r"`(?:(\w+)\.)?(\w+)\(\)`")
 
 
@@ -97,6 +102,14 @@ def defined_names() -> set[tuple[str | None, str]]:
                 if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef)
             }
     return names
+
+
+@cache
+def functions_of(module: Path) -> frozenset[str]:
+    """The functions of a file, none where it is missing."""
+    nodes = ast.walk(ast.parse(module.read_text())) if module.is_file() else ()
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return frozenset(node.name for node in nodes if isinstance(node, kinds))
 
 
 @pytest.mark.parametrize("setting", [CONFIG_FILE, *SETTINGS], ids=lambda one: str(one.name))
@@ -185,6 +198,19 @@ def test_keys_exist(document: str) -> None:
 
     assert named
     assert named - {setting.name for setting in SETTINGS} == set()
+
+
+def test_each_threat_has_tests_that_exist() -> None:
+    """The table of the security model: what answers a threat, and what stands against it."""
+    rows = _ROW.findall((ROOT / "docs" / "security.md").read_text())
+    named = {threat: _TEST.findall(tests) for threat, tests in rows}
+    assert len(named) == len(rows) > 20
+    assert [threat for threat, tests in named.items() if not tests] == []
+    assert [
+        f"{module}::{test}"
+        for module, test in chain.from_iterable(named.values())
+        if test not in functions_of(ROOT / "tests" / module)
+    ] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)

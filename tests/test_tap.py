@@ -8,6 +8,8 @@ from typing import Any, cast
 import pytest
 import pytest_twisted
 from twisted.application.service import IService, IServiceMaker
+from twisted.internet.protocol import Protocol, ServerFactory
+from twisted.internet.task import deferLater
 from twisted.plugin import getPlugins
 
 from hubmirror.config import load
@@ -18,7 +20,9 @@ from hubmirror.quota.history import MemoryHistory
 from hubmirror.quota.ledger import MemoryLedger
 from hubmirror.quota.quota import Quota
 from hubmirror.quota.rules import Rules
+from hubmirror.registry.site import MirrorSite
 from hubmirror.tap import Options, compose, makeService, store
+from tests.registry.edge import Wire, hang_up
 
 WATCHED = [b"healthz", b"metrics", b"openapi.json", b"quota", b"readyz"]
 
@@ -61,6 +65,45 @@ async def test_composes_what_the_configuration_says(reactor: Any, tmp_path: Path
     with pytest.raises(UpstreamFailure, match=r"127\.0\.0\.1"):
         await composed.probe()
     await composed.close()
+
+
+@pytest_twisted.ensureDeferred
+@pytest.mark.parametrize(("pattern", "is_reached"), [("127.0.0.1:*", False), ("", True)])
+async def test_a_registry_that_a_client_chose_is_guarded(
+    reactor: Any, tmp_path: Path, pattern: str, is_reached: bool
+) -> None:
+    """It may not be at an address that the operator has not named, such as this machine's."""
+    reached: list[object] = []
+    accepting = ServerFactory.forProtocol(Protocol)
+    accepting.buildProtocol = reached.append  # type: ignore[assignment]
+    port = reactor.listenTCP(0, accepting, interface="127.0.0.1")
+    name = f"127.0.0.1:{port.getHost().port}"
+    flags = {"data": str(tmp_path), "retries": "0", "allow_upstreams": pattern or name}
+    config = load(flags, {}).config
+    storage = store(reactor, config)
+    await storage.open()
+    quota = Quota(Rules(), MemoryLedger(), MemoryHistory(), MemoryBooks(), lambda: 0.0)
+    composed = compose(reactor, config, quota, storage, Vitals())
+    wire = Wire("192.0.2.1")
+    served = composed.served
+    site = MirrorSite(served.resource, reactor, limits=served.limits, frontage=served.frontage)
+    channel: Any = site.buildProtocol(wire.getPeer())
+    channel.makeConnection(wire)
+    try:
+        channel.dataReceived(
+            b"GET /v2/a/tags/list?ns=%b HTTP/1.1\r\nHost: a\r\n\r\n" % name.encode()
+        )
+        for _ in range(1000):
+            if not wire.value():
+                await deferLater(reactor, 0.01)
+    finally:
+        hang_up(channel)
+        await composed.close()
+        await storage.close()
+        await port.stopListening()
+    assert wire.status() == 502
+    assert ("set allow_private" in wire.error()["message"]) is not is_reached
+    assert bool(reached) is is_reached
 
 
 @pytest_twisted.ensureDeferred

@@ -127,6 +127,14 @@ class Logins:
             return Identity(None, shown.names)
         if shown.by_certificate:
             return Identity(shown.user, shown.names) if shown.user == client.user else None
+        found = self._holder(shown)
+        if found is None:  # it may be known to the process that gave the pass, a moment ago
+            self._users.look()
+            self._robots.look()
+            found = self._holder(shown)
+        return found
+
+    def _holder(self, shown: Pass) -> Identity | None:
         if shown.user.startswith(PREFIX):
             robot = self._alive(shown.user)
             return None if robot is None else _of_robot(robot, shown.names)

@@ -96,16 +96,22 @@ def _private_text(path: Path) -> str:
 
 def _open_to_others(path: Path) -> bool:
     """Whether anybody but the owner, and who runs this process, has any right to it."""
+    found = path.stat()
     try:
         entries = os.getxattr(path, _ACL)[4:]
     except OSError:
-        return bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
+        return bool(stat.S_IMODE(found.st_mode) & (0o037 if _is_lent(found) else 0o077))
     # The mode's bits for the group are then what the list may grant at most. systemd gives a
     # service its credentials so: they are root's, with a right for the service's user.
     return any(
         rights and (tag in (_GROUP, _NAMED_GROUP, _OTHERS) or _is_stranger(tag, whose))
         for tag, rights, whose in struct.iter_unpack("<HHI", entries)
     )
+
+
+def _is_lent(found: os.stat_result) -> bool:
+    """Whether it is root's, to be read by a group of ours: so Kubernetes mounts a Secret."""
+    return found.st_uid == 0 != os.geteuid() and found.st_gid in {os.getegid(), *os.getgroups()}
 
 
 def _is_stranger(tag: int, whose: int) -> bool:

@@ -53,8 +53,9 @@ class Share:
 class Upstream:
     """The registry ``name`` at ``url``; where that is down, those at ``fallbacks`` stand in.
 
-    ``hosts`` are this mirror's own names that lead to it. ``settings`` are the fields of
-    ``Config`` that are other for it.
+    ``hosts`` are this mirror's own names that lead to it. ``is_named``: the operator wrote its
+    name; of others, which fit a pattern of ``allow_upstreams``, a client did. ``settings`` are the
+    fields of ``Config`` that are other for it.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Upstream:
     fallbacks: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     is_default: bool = field(default=False, kw_only=True)
+    is_named: bool = field(default=True, kw_only=True)
     settings: Mapping[str, Any] = field(factory=dict, repr=False, kw_only=True)
 
 
@@ -69,12 +71,13 @@ class Upstream:
 class Config:
     """Every setting, by the name it has in the file.
 
-    Durations are seconds, sizes bytes, paths absolute. Five fields are no settings. What stands in
+    Durations are seconds, sizes bytes, paths absolute. Six fields are no settings. What stands in
     the files that ``quota_webhook``, ``monitor_token`` and ``acme_eab_key_file`` name is in
     ``webhook_url``, ``monitor_secret`` and ``acme_eab_key``. The others are a user and a password
     each: ``egress_login`` is for ``egress_proxy``, from the file that ``egress_credentials`` names,
     or else from ``HTTPS_PROXY``; ``upstream_login`` is the mirror's own account, from the file that
     ``upstream_credentials`` names, or else from ``HUBMIRROR_UPSTREAM_LOGIN``.
+    ``is_upstream_named`` is False where a client has chosen the ``upstream``: see ``Upstream``.
     """
 
     http: tuple[ListenAddress, ...]
@@ -159,6 +162,7 @@ class Config:
     webhook_url: str | None = field(default=None, repr=False)
     monitor_secret: str | None = field(default=None, repr=False)
     acme_eab_key: str | None = field(default=None, repr=False)
+    is_upstream_named: bool = True
 
     @property
     def rules(self) -> Rules:
@@ -230,7 +234,9 @@ class Config:
             return self.default
         own = self.registries.find(name)
         named = {one.name: one for one in (*self.upstreams, self.default)}
-        return named.get(own) or Upstream(own, f"https://{own}")
+        return named.get(own) or Upstream(
+            own, f"https://{own}", is_named=own in self.allow_upstreams
+        )
 
     @property
     def client_registries(self) -> tuple[str, ...]:
@@ -250,6 +256,7 @@ class Config:
         own: dict[str, Any] = {}
         if upstream.name != self.default.name:
             own = dict.fromkeys(("upstream_credentials", "upstream_login", "library_prefix"))
+        own["is_upstream_named"] = upstream.is_named
         return evolve(self, upstream=upstream.url, **{**own, **upstream.settings})
 
     @property

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import jwt
 import pytest
+from attrs import evolve
+from twisted.internet.defer import Deferred
 
 from hubmirror.access.office import MOST_REPOSITORIES
+from hubmirror.access.refusals import Unauthorized
 from hubmirror.config import Upstream
-from tests.access.test_logins import PASSWORD, RULES, Desk, basic
+from hubmirror.question import Answer, Client, Ping, Question, TokenRequest
+from tests.access.test_logins import PASSWORD, RULES, Desk, basic, robot
 from tests.registry.edge import Wire
 
 
@@ -122,3 +127,33 @@ def test_other_registries(tmp_path: Path) -> None:
     wire = desk.get("/v2/ghcr.io/owner/app/manifests/latest")
     assert 'realm="http://mirror.example:5000/token"' in wire.head()
     assert 'scope="repository:ghcr.io/owner/app:pull"' in wire.head()
+
+
+def test_a_robots_pass_ends_with_it(desk: Desk) -> None:
+    """The client is told so, too."""
+    line = robot(desk, "**", desk.hub.edge.now() + 100)
+    assert json.loads(desk.get("/token", line).body())["expires_in"] == 100
+
+
+def test_a_pass_for_a_certificate_holds_together_with_it_alone(desk: Desk) -> None:
+    """Who is no user of a password's: nobody else could take its pass away."""
+    mirror = desk.hub.edge.mirror
+    subject = TokenRequest((("scope", "repository:library/busybox:pull"),))
+    client = Client("192.0.2.1", "http://mirror.example", user="node-7")
+    granted = answer_of(mirror.answer(Question("GET", subject, client)))
+    bearer = f"Bearer {json.loads(granted)['token']}"
+    asked = Question("GET", Ping(), client, bearer)
+    assert mirror.access.objection(asked) is None
+    assert mirror.access.user_of(asked) == "node-7"
+    for other in (evolve(client, user=None), evolve(client, user="node-8")):
+        objection = mirror.access.objection(evolve(asked, client=other))
+        assert isinstance(objection, Unauthorized)
+
+
+def answer_of(work: Coroutine[Any, Any, Answer]) -> bytes:
+    """The body of an answer that is there at once."""
+    found: list[Answer] = []
+    Deferred.fromCoroutine(work).addCallback(found.append)
+    body = found[0].body
+    assert isinstance(body, bytes)
+    return body

@@ -158,3 +158,22 @@ def test_a_right_of_a_stranger_is_refused(
 
     with pytest.raises(ValueError, match="open to other users"):
         read_login(path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone can make a file root's")
+@pytest.mark.parametrize(("mode", "is_fine"), [(0o440, True), (0o460, False), (0o444, False)])
+def test_roots_file_may_be_lent_to_our_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, is_fine: bool
+) -> None:
+    """As Kubernetes mounts a Secret: to be read, and by nobody else."""
+    path = private(tmp_path / "login", b"user:password")
+    os.chown(path, 0, os.getegid())
+    path.chmod(mode)
+    monkeypatch.setattr(os, "geteuid", lambda: 10001)
+
+    if is_fine:
+        assert read_login(path) == ("user", "password")
+        monkeypatch.setattr(os, "getegid", lambda: 10001)
+        monkeypatch.setattr(os, "getgroups", lambda: [10002])
+    with pytest.raises(ValueError, match="open to other users"):
+        read_login(path)

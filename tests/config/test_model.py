@@ -22,7 +22,8 @@ def test_every_setting_is_a_field() -> None:
         *("egress_login", "upstream_login", "webhook_url", "monitor_secret"),
         "acme_eab_key",
     )
-    assert sorted(names) == sorted([*(setting.name for setting in SETTINGS), *secrets])
+    others = (*secrets, "is_upstream_named")
+    assert sorted(names) == sorted([*(setting.name for setting in SETTINGS), *others])
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,8 @@ def test_the_general_login_is_the_default_registrys(tmp_path: Path) -> None:
     assert config.towards(config.called("ghcr.io")).upstream_login is None
     assert config.towards(config.called("any.gcr.io")).upstream_login is None
     assert not config.towards(config.called("ghcr.io")).uses_library_prefix
+    assert config.towards(config.called("ghcr.io")).is_upstream_named
+    assert not config.towards(config.called("any.gcr.io")).is_upstream_named
     assert config.towards(config.called("quay.io")).upstream_login == ("me", "secret")
     assert "secret" not in repr(config)
 

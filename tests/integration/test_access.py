@@ -141,8 +141,8 @@ def check_users(operated: Operated) -> list[str]:
     assert pulled(mirror, TEAM, token) == 401
     assert pulled(mirror, OPEN, {}) == 401
     operated.hubmirror("user", "remove", "alice")
-    wait_until(lambda: pulled(mirror, OPEN, token) == 401, "alice is gone")
-    assert not operated.may_log_in("alice", PASSWORD)
+    wait_until(lambda: pulled(mirror, OPEN, token) == 401, "her token is gone")
+    wait_until(lambda: not operated.may_log_in("alice", PASSWORD), "her password is gone")
     shown = basic("alice", PASSWORD)["Authorization"].partition(" ")[2]
     return [PASSWORD, shown, "wrong horse", token["Authorization"].partition(" ")[2]]
 

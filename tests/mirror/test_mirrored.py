@@ -100,6 +100,8 @@ def test_a_client_that_was_challenged_on_v2_alone(world: World) -> None:
         ("/v2/a/b/manifests/1", "ghcr.hub.example", True),
         ("/v2/ghcr.io/a/b/manifests/1", "mirror.example", False),
         ("/v2/a/b/manifests/1?ns=ghcr.io", "mirror.example", False),
+        ("/image/a/b:1.json", "mirror.example", True),
+        ("/image/ghcr.io/a/b:1.json", "mirror.example", False),
     ],
 )
 def test_a_login_goes_to_the_registry_of_its_host(

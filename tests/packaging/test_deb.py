@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import re
 import shlex
 import shutil
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from tests.packaging.clean_root import CleanRoot
 from tests.support.mirror import Mirror
 from tests.support.programs import run
 
+ROOT = Path(__file__).parents[2]
 UNITS = Path("lib/systemd/system")
 #: Of each of these, the tools that change it leave the state before.
 ACCOUNTS = ("group", "gshadow", "passwd", "shadow", "subgid", "subuid")
@@ -58,6 +60,17 @@ def mirror(root: CleanRoot, hub: LiveHub, tmp_path: Path) -> Iterator[Mirror]:
     finally:
         program.stop()
     assert "Traceback" not in program.text(), program.text()
+
+
+def test_each_library_has_its_version(deb: Path) -> None:
+    """What comes along is what was tried: a new dependency has its line in the constraints."""
+    pinned = re.findall(r"(?m)^([\w-]+)==(\S+)", (ROOT / "packaging/constraints.txt").read_text())
+    source = ROOT / "build/deb" / f"hubmirror-{deb.name.split('_')[1].partition('-')[0]}"
+    names = [path.name.split("-") for path in (source / "wheels").glob("*.whl")]
+
+    shipped = {(name.replace("_", "-"), version) for name, version, *_ in names}
+
+    assert {one for one in shipped if one[0] != "hubmirror"} - set(pinned) == set()
 
 
 def test_lintian_finds_no_error(deb: Path) -> None:

@@ -33,7 +33,7 @@ def ask_anew(mirror: Mirror, is_over: Event) -> int:
 
 def ask_on(mirror: Mirror, is_over: Event) -> int:
     """As a client does that keeps its connection, until an answer says that it ends."""
-    asked, connection = 0, mirror.connect()
+    asked, ends, connection = 0, 0, mirror.connect()
     while not is_over.is_set():
         connection.request("GET", "/quota")
         answer = connection.getresponse()
@@ -41,8 +41,10 @@ def ask_on(mirror: Mirror, is_over: Event) -> int:
         assert answer.status == 200
         asked += 1
         if answer.headers["Connection"] == "close":
+            ends += 1
             connection.close()
     connection.close()
+    assert ends > 0
     return asked
 
 

@@ -241,7 +241,7 @@ class Daemon(MirrorService):
                 "max_connections is {fits}: the system permits no more open files (LimitNOFILE)",
                 fits=fits,
             )
-        for line in greeting(urls, config.upstream, config.data, config.public_url):
+        for line in greeting(urls, config.default.url, config.data, config.public_url):
             self._log.info("{line}", line=line)
         for url in self._watched:
             self._log.info("watched at {url}", url=url)
@@ -269,7 +269,7 @@ class Daemon(MirrorService):
         self._log.warn("{why}", why=failure.getErrorMessage())
 
     def _upstream_answers(self, status: int) -> None:
-        self._log.info("{url} answers", url=self._config.upstream, status=status)
+        self._log.info("{url} answers", url=self._config.default.url, status=status)
 
     def _upstream_fails(self, failure: Any) -> None:
         if failure.check(RegistryError) is None:
@@ -277,7 +277,7 @@ class Daemon(MirrorService):
             return
         self._log.warn(
             "{url} does not answer: {why}; `make demo` shows a mirror that works without it",
-            url=self._config.upstream,
+            url=self._config.default.url,
             why=failure.value.message,
         )
 

@@ -59,8 +59,8 @@ def compose_monitor(
     vitals: Vitals,
 ) -> Monitor:
     """What ``config`` lets be seen of all these. ``now`` is in seconds since the epoch."""
-    origin = origin_of(config.upstream)
-    name = "Docker Hub" if config.is_docker_hub else urlsplit(config.upstream).netloc
+    origin = origin_of(config.default.url)
+    name = "Docker Hub" if config.is_docker_hub else urlsplit(config.default.url).netloc
 
     def is_upstream_up() -> bool:
         return all(outage.origin != origin for outage in breaker.status())
@@ -74,7 +74,7 @@ def compose_monitor(
     )
     reporter = Reporter(
         quota=quota,
-        upstream=config.upstream,
+        upstream=config.default.url,
         outages=breaker.status,
         fetches=storage.fetcher.running,
         repositories=storage.arrivals.repositories,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from attrs import evolve
 from twisted.internet.task import deferLater
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from zope.interface import provider
@@ -79,6 +80,23 @@ async def test_the_same_again_is_a_reason_to_try_at_once(reactor: Any, tmp_path:
         certification.stop()
         globalLogPublisher.removeObserver(hear)
     assert all("https://127.0.0.1:9/dir could not be asked" in line for line in lines)
+
+
+@pytest_twisted.ensureDeferred
+async def test_where_it_listens_decides_how_names_are_proved(reactor: Any, tmp_path: Path) -> None:
+    """Other listeners, another renewal; the same ones, the same."""
+    config = configured(tmp_path, acme_directory="https://127.0.0.1:9/dir")
+    (tmp_path / "data").mkdir()
+    certification = Certification(reactor, Challenges())
+    made: list[object] = []
+    try:
+        for listening in (config, config, evolve(config, http=())):
+            certification.serve(listening, lambda: None)
+            made.append(certification._renewal)
+    finally:
+        certification.stop()
+    assert made[0] is made[1]
+    assert made[1] is not made[2]
 
 
 @pytest_twisted.ensureDeferred

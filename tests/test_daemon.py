@@ -54,8 +54,15 @@ def signals() -> Iterator[None]:
 class Running:
     """A daemon in this process, configured by a file."""
 
-    def __init__(self, reactor: Any, folder: Path, lines: list[str]) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        folder: Path,
+        lines: list[str],
+        upstream: str = 'upstream = "http://127.0.0.1:9"\n',
+    ) -> None:
         self.reactor = reactor
+        self.upstream = upstream
         self.file = folder / "hubmirror.toml"
         self.lines = lines
         self.configure(100)
@@ -69,13 +76,11 @@ class Running:
         values = {
             "http": "127.0.0.1:0",
             "data": str(self.file.parent / "data"),
-            "upstream": "http://127.0.0.1:9",
             "quota": quota,
             **more,
         }
-        self.file.write_text(
-            "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
-        )
+        lines = [f"{key} = {json.dumps(value)}\n" for key, value in values.items()]
+        self.file.write_text("".join(lines) + self.upstream)
 
     async def until(self, words: str) -> str:
         """The first logged line that holds ``words``."""
@@ -200,6 +205,22 @@ async def test_a_port_that_is_taken_changes_nothing(
             assert (await running.quota())["limit"] == 100
         finally:
             await running.daemon.stopService()
+
+
+@pytest_twisted.ensureDeferred
+async def test_the_upstream_may_be_a_table(
+    reactor: Any, tmp_path: Path, lines: list[str], signals: None
+) -> None:
+    """What is told of the upstream is of where it really is."""
+    table = '[upstream."docker.io"]\nurl = "http://127.0.0.1:9"\n'
+    running = Running(reactor, tmp_path, lines, table)
+    running.daemon.startService()
+    try:
+        assert "a mirror of http://127.0.0.1:9, data" in await running.until("a mirror of")
+        assert "http://127.0.0.1:9 does" in await running.until("does not answer")
+        assert (await running.quota())["upstream"]["is_up"] is False
+    finally:
+        await running.daemon.stopService()
 
 
 @pytest_twisted.ensureDeferred

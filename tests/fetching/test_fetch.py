@@ -6,6 +6,7 @@ import errno
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
@@ -78,6 +79,18 @@ def test_all_leave_before_it_opens(make_scene: MakeScene) -> None:
     later = scene.download()
     scene.run()
     assert bytes(later.data) == BLOB
+
+
+def test_other_limits_hold_from_the_next_fetch_on(make_scene: MakeScene) -> None:
+    """A fetch that runs keeps those of its start: nobody waits for it, and it goes on."""
+    scene = make_scene()
+    scene.fetcher.limit(evolve(LIMITS, finish_below=300 * KIB))
+    download = scene.download()
+    scene.run(lambda: len(download.data) > 20 * KIB)
+    scene.fetcher.limit(LIMITS)
+    download.leave()
+    scene.run()
+    assert scene.committed == [(scene.digest, len(BLOB))]
 
 
 def test_a_restart_goes_on(make_scene: MakeScene) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from tests.support.mirror import Mirror, MirrorStarter
 from tests.support.ports import free_ports
+from tests.support.upstream import DIGEST, HALF, halting_registry
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
@@ -31,7 +33,7 @@ def ask_anew(mirror: Mirror, is_over: Event) -> int:
 
 def ask_on(mirror: Mirror, is_over: Event) -> int:
     """As a client does that keeps its connection, until an answer says that it ends."""
-    asked, connection = 0, mirror.connect()
+    asked, ends, connection = 0, 0, mirror.connect()
     while not is_over.is_set():
         connection.request("GET", "/quota")
         answer = connection.getresponse()
@@ -39,8 +41,10 @@ def ask_on(mirror: Mirror, is_over: Event) -> int:
         assert answer.status == 200
         asked += 1
         if answer.headers["Connection"] == "close":
+            ends += 1
             connection.close()
     connection.close()
+    assert ends > 0
     return asked
 
 
@@ -71,3 +75,29 @@ def test_no_request_is_lost(start: MirrorStarter, tmp_path: Path) -> None:
         counts = [one.result() for one in asking]
     assert min(counts) > 0
     assert moves() == MOVES
+
+
+def test_a_transfer_goes_on(start: MirrorStarter, tmp_path: Path) -> None:
+    """Its listener is gone, and it comes to its end; with a port that is taken nothing moves."""
+    file = tmp_path / "hubmirror.toml"
+    with halting_registry() as upstream, socket.create_server(("127.0.0.1", 0)) as taken:
+        general = f'upstream = "{upstream.url}"\n'
+        file.write_text(f'{general}http = "127.0.0.1:0"\n')
+        mirror = start("serve", "--config", file)
+        connection = mirror.connect()
+        connection.request("GET", f"/v2/library/x/blobs/{DIGEST}")
+        response = connection.getresponse()
+        assert response.read(len(HALF)) == HALF
+
+        file.write_text(f'{general}http = "127.0.0.1:{taken.getsockname()[1]}"\n')
+        mirror.program.signal(signal.SIGHUP)
+        mirror.program.wait_for_line("configuration in force stays: cannot listen on")
+        assert mirror.ask("/quota").status == 200
+
+        file.write_text(f'{general}http = "127.0.0.2:0"\n')
+        mirror.program.signal(signal.SIGHUP)
+        mirror.program.wait_for_line(f"no longer listening on {mirror.url}")
+        with pytest.raises(ConnectionRefusedError):
+            mirror.ask("/quota")
+        upstream.finish.set()
+        assert response.read() == HALF

@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEBIAN := sh tests/support/setup-debian.sh
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Each of the many processes that tests start would else compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 # Much of what the tests do is to wait for other programs: one more than there are processors.
 PYTEST := $(BIN)/python -m pytest -n $(shell expr $$(nproc) + 1) --dist loadfile
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests.integration.live_hub import LiveHub, live_hub
 from tests.integration.pulling import ACCEPT
 from tests.support.docker import running_dockerd
 from tests.support.mirror import Mirror, MirrorStarter
-from tests.support.programs import find_program, run
+from tests.support.programs import run
 from tests.support.quota import told
 from tests.support.waiting import wait_until
 
@@ -62,7 +63,8 @@ class Operated:
 
     def hubmirror(self, *arguments: str, stdin: str = "", status: int = 0) -> str:
         """Run ``hubmirror``; what it prints."""
-        return run("hubmirror", *arguments, *self._where, stdin=stdin, status=status)
+        command = ("-m", "hubmirror", *arguments)
+        return run(sys.executable, *command, *self._where, stdin=stdin, status=status)
 
     def add(self, user: str, password: str = PASSWORD) -> None:
         """A user who may log in from now on."""
@@ -235,6 +237,5 @@ def test_docker(start: MirrorStarter, hub: LiveHub, tmp_path: Path, way: Way) ->
 
 def test_the_command_takes_no_password_as_an_argument() -> None:
     """It would be in the list of processes."""
-    assert find_program("hubmirror")
-    told = run("hubmirror", "user", "add", "alice", "secret", status=2)
+    told = run(sys.executable, "-m", "hubmirror", "user", "add", "alice", "secret", status=2)
     assert "unrecognized arguments" in told

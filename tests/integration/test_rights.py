@@ -198,7 +198,7 @@ def test_public_for_anybody(start: MirrorStarter, hub: LiveHub, private: Private
     assert hub.asked("registry").total() == asked
 
 
-@pytest.mark.parametrize("settings", [2], indirect=True)
+@pytest.mark.parametrize("settings", [5], indirect=True)
 def test_revoked(start: MirrorStarter, hub: LiveHub, private: Private) -> None:
     """A right that the Hub takes away ends with the token that had it, at the latest."""
     mirror = warmed(start, hub, private)

@@ -420,7 +420,8 @@ class TestClients:
         for number in range(2 * BUSIEST):
             scene.ask(4, f"10.9.{number >> 8}.{number & 255}")
         assert scene.ask(3) == 0
-        assert scene.ask(3, "198.51.100.1") == 3
+        # By chance one of them may be told apart from none of those who have spent all.
+        assert max(scene.ask(3, f"198.51.100.{number}") for number in range(8)) == 3
 
     def test_a_pull_is_in_the_clients_account(self) -> None:
         """And in the tally, and in what is told of the latest pulls."""

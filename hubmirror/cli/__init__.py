@@ -6,6 +6,7 @@ them what shells and manual pages want to know.
 
 from __future__ import annotations
 
+import os
 import pkgutil
 import sys
 from collections.abc import Sequence
@@ -20,8 +21,19 @@ BAD_USAGE = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the verb that ``arguments`` (those of the process unless given) begin with.
 
-    Returns the exit status. Only the verb's own module is imported, to be quick to start.
+    Returns the exit status: 1 where whoever reads its output has gone. Only the verb's own module
+    is imported, to be quick to start.
     """
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
+        return 1
+    return status
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     verb, *rest = (sys.argv[1:] if arguments is None else arguments) or ["help"]
     verbs = _verbs()
     if verb in verbs:
@@ -31,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_usage(verbs))
         return 0
     if verb == "--version":
-        return main(["serve", verb])
+        return _run(["serve", verb])
     print(f"hubmirror: {_unknown(verb, verbs)}", file=sys.stderr)
     return BAD_USAGE
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -57,3 +59,13 @@ def test_the_command_imports_the_verb_alone() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1] == ""
+
+
+def test_a_reader_that_has_enough(tmp_path: Path) -> None:
+    """``hubmirror check | head -1``: whoever reads may go, and nothing is said of it."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "hubmirror", "check", "--data", str(tmp_path)]
+    ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False, text=True)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (1, "")

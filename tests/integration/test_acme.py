@@ -121,7 +121,7 @@ def test_renews_under_load_and_no_request_fails(
         run("skopeo", "copy", "--all", "--src-cert-dir", trust, source, f"oci:{pulled}:1.0")
         load = Load(mirror, pebble)
         try:
-            mirror.program.wait_for_line(r"has been renewed")
+            mirror.program.wait_for_line(r"has been renewed", seconds=90)
             answers = load.answers
             wait_until(lambda: load.failures or load.answers > answers + 20, "more answers")
             load.ask(load.kept)

@@ -14,6 +14,7 @@ from hubmirror.access.gate import IAccess, OpenAccess
 from hubmirror.access.office import TokenOffice
 from hubmirror.admission import Admission
 from hubmirror.config import Config
+from hubmirror.connecting import Connect, Connected
 from hubmirror.coordination.flights import Flights
 from hubmirror.coordination.marks import Marks
 from hubmirror.mirror.blobs import Blobs, RemoteBlobs
@@ -43,26 +44,11 @@ from hubmirror.tokens.issuer import Issuer
 from hubmirror.tokens.own import OwnTokens
 from hubmirror.tokens.proxy import TokenProxy
 from hubmirror.upstream.blobs import IRemoteBlob, RemoteBlob
-from hubmirror.upstream.client import UpstreamClient
-from hubmirror.upstream.registry import RemoteRegistry
 
-__all__ = ["Connect", "Connected", "Policy", "Registry", "compose_policy"]
+__all__ = ["Policy", "Registry", "compose_policy"]
 
 #: How many registries that no table names, but ``allow_upstreams`` allows, are at hand at once.
 MOST_ALLOWED: Final = 64
-
-
-@frozen
-class Connected:
-    """The way to one registry. ``close`` ends its idle connections."""
-
-    client: UpstreamClient
-    registry: RemoteRegistry
-    close: Callable[[], Deferred[None]]
-
-
-#: Makes the way to a registry, from the configuration towards it.
-Connect = Callable[[Config], Connected]
 
 
 @frozen

@@ -6,7 +6,6 @@ import os
 import time
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred
@@ -19,13 +18,13 @@ from hubmirror.cache.threads import Threads
 from hubmirror.certificates.acme_challenges import Challenges
 from hubmirror.certification import Certification
 from hubmirror.config import Config
+from hubmirror.connecting import connect, egress_of
 from hubmirror.control.operations import Operations
 from hubmirror.control.site import make_root
 from hubmirror.coordination.board import Board
 from hubmirror.coordination.marks import Marks
 from hubmirror.coordination.versions import BoardVersions, IVersions
 from hubmirror.daemon import Composed, Daemon
-from hubmirror.errors import HubmirrorError
 from hubmirror.keeper import Keeper
 from hubmirror.mirror.pulling import Puller
 from hubmirror.mirror.warming import Warming
@@ -33,11 +32,10 @@ from hubmirror.monitor.metrics import Vitals
 from hubmirror.monitoring import compose_monitor
 from hubmirror.notifying import Notifier
 from hubmirror.options import Options
-from hubmirror.policy import Connected, Registry, compose_policy
+from hubmirror.policy import Registry, compose_policy
 from hubmirror.processes import BOARD, WORKER, Place
 from hubmirror.question import Client, Ping, Question
 from hubmirror.quota.quota import Quota
-from hubmirror.quota.tally import Tally
 from hubmirror.registry.api import Api, Token
 from hubmirror.registry.image import Image
 from hubmirror.registry.root import Root
@@ -47,14 +45,8 @@ from hubmirror.sites import Served, frontage_of, limits_of, names_of
 from hubmirror.storage import Pools, Storage, fetch_limits, room_of
 from hubmirror.supervisor import Supervisor, spawn
 from hubmirror.transport.bodies import Bodies
-from hubmirror.upstream.agent import make_agent, make_pool
 from hubmirror.upstream.breaker import Breaker
-from hubmirror.upstream.client import TimeLimits, UpstreamClient, http_client
-from hubmirror.upstream.egress import Credentials, Egress
-from hubmirror.upstream.guard import AddressGuard
-from hubmirror.upstream.pacing import Pacing
 from hubmirror.upstream.registry import RemoteRegistry
-from hubmirror.upstream.resolver import GuardedResolver
 from hubmirror.webhook import Webhook, open_webhook
 from hubmirror.worker import Worker
 
@@ -142,10 +134,10 @@ def compose(
     ``marks`` tell others which tokens have a user; ``challenges`` are those of an ACME server.
     """
     breaker = Breaker(reactor)
-    connect = partial(_connect, reactor, breaker, quota.tally)
+    way = partial(connect, reactor, breaker, quota.tally)
     looks = PasswordThreads(reactor)
     admission = compose_admission(config, names_of(config), time.time, reactor.seconds, looks.run)
-    policy = compose_policy(reactor, time.time, config, quota, storage, connect, marks, admission)
+    policy = compose_policy(reactor, time.time, config, quota, storage, way, marks, admission)
     disk = storage.pools.disk
     bodies = Bodies(lambda *what: deferToThreadPool(reactor, disk, os.pread, *what))
     registries = config.registries
@@ -206,54 +198,11 @@ def compose(
     )
 
 
-def _connect(reactor: Any, breaker: Breaker, tally: Tally, config: Config) -> Connected:
-    """The way to the ``upstream`` of ``config``."""
-    guard = AddressGuard(config.allow_private, _hosts(config))
-    pool = make_pool(reactor)
-    try:
-        agent = make_agent(
-            reactor,
-            pool,
-            guard=guard,
-            resolver=GuardedResolver(reactor, guard, timeout=config.connect_timeout),
-            egress=_egress(config),
-            upstream_ca=config.upstream_ca,
-            connect_timeout=config.connect_timeout,
-        )
-    except ValueError as error:
-        raise HubmirrorError(f"upstream_ca: {error}") from None
-    limits = TimeLimits(response=config.response_timeout, stall=config.stall_timeout)
-    pacing = Pacing(reactor)
-    client = UpstreamClient(
-        http_client(agent), reactor, limits, pacing, config.retries, breaker=breaker, tally=tally
-    )
-    registry = RemoteRegistry(client, config.upstream)
-    return Connected(client, registry, pool.closeCachedConnections)
-
-
-def _hosts(config: Config) -> list[str]:
-    """Those that the operator has named, wherever they are: what a client has chosen is guarded."""
-    upstream = config.upstream if config.is_upstream_named else None
-    urls = filter(None, (upstream, config.search_upstream))
-    return [urlsplit(url).hostname or "" for url in urls]
-
-
-def _egress(config: Config) -> Egress | None:
-    if config.egress_proxy is None:
-        return None
-    login = config.egress_login
-    return Egress.parse(
-        config.egress_proxy,
-        credentials=None if login is None else Credentials(*login),
-        no_proxy=",".join(config.no_proxy),
-    )
-
-
 def _webhook(reactor: Any, config: Config) -> Webhook | None:
     if config.webhook_url is None:
         return None
     return open_webhook(
-        reactor, config.webhook_url, egress=_egress(config), upstream_ca=config.upstream_ca
+        reactor, config.webhook_url, egress=egress_of(config), upstream_ca=config.upstream_ca
     )
 
 

@@ -36,6 +36,7 @@ ROOMS = (
     "options",
     "monitoring",
     "policy",
+    "connecting",
     "admission",
     "storage",
     "config",

@@ -11,6 +11,7 @@ from typing import Any, Final
 from attrs import evolve, frozen
 
 from hubmirror.config import Config
+from hubmirror.connecting import egress_of
 from hubmirror.doctor.certificates import certificate_findings
 from hubmirror.doctor.clients import ClientFiles
 from hubmirror.doctor.disk import disk_findings
@@ -19,7 +20,7 @@ from hubmirror.doctor.findings import Check, Finding
 from hubmirror.doctor.limits import descriptor_findings
 from hubmirror.doctor.listeners import Ports, exposure_findings, own_address
 from hubmirror.doctor.network import host_of, link_findings, name_findings, proxy_findings
-from hubmirror.doctor.outside import Outside, egress_of, outside_of
+from hubmirror.doctor.outside import Outside, outside_of
 from hubmirror.doctor.processes import Processes, daemon_pid
 from hubmirror.doctor.registry import RegistryCheck, Target, default_image
 from hubmirror.doctor.tls import shown_certificate

@@ -11,15 +11,13 @@ from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 
 from hubmirror.config import Config
-from hubmirror.errors import HubmirrorError
-from hubmirror.upstream.agent import make_agent, make_pool
+from hubmirror.connecting import egress_of, open_way_out
 from hubmirror.upstream.client import TimeLimits, UpstreamClient, http_client
-from hubmirror.upstream.egress import Credentials, Egress
-from hubmirror.upstream.guard import AddressGuard
+from hubmirror.upstream.egress import Egress
 from hubmirror.upstream.pacing import Pacing
 from hubmirror.upstream.resolver import GuardedResolver
 
-__all__ = ["Outside", "egress_of", "open_outside", "outside_of"]
+__all__ = ["Outside", "open_outside", "outside_of"]
 
 
 @frozen
@@ -43,23 +41,17 @@ def open_outside(
     ca: Path | None = None,
 ) -> Outside:
     """Each request has ``seconds``, and one try. Raises ``HubmirrorError`` for a bad ``ca``."""
-    guard = AddressGuard(allow_private, own_hosts)
-    resolver = GuardedResolver(reactor, guard, timeout=seconds)
-    try:
-        agent = make_agent(
-            reactor,
-            make_pool(reactor),
-            guard=guard,
-            resolver=resolver,
-            egress=egress,
-            upstream_ca=ca,
-            connect_timeout=seconds,
-        )
-    except ValueError as error:
-        raise HubmirrorError(str(error)) from None
+    out = open_way_out(
+        reactor,
+        own_hosts=own_hosts,
+        allow_private=allow_private,
+        egress=egress,
+        ca=ca,
+        connect_timeout=seconds,
+    )
     limits = TimeLimits(response=seconds, stall=seconds)
-    client = UpstreamClient(http_client(agent), reactor, limits, Pacing(reactor), retries=0)
-    return Outside(reactor, now, client, resolver)
+    client = UpstreamClient(http_client(out.agent), reactor, limits, Pacing(reactor), retries=0)
+    return Outside(reactor, now, client, out.resolver)
 
 
 def outside_of(reactor: Any, now: Callable[[], float], config: Config, seconds: float) -> Outside:
@@ -72,16 +64,4 @@ def outside_of(reactor: Any, now: Callable[[], float], config: Config, seconds: 
         allow_private=config.allow_private,
         egress=egress_of(config),
         ca=config.upstream_ca,
-    )
-
-
-def egress_of(config: Config) -> Egress | None:
-    """The proxy that ``config`` has, or none."""
-    if config.egress_proxy is None:
-        return None
-    login = config.egress_login
-    return Egress.parse(
-        config.egress_proxy,
-        credentials=None if login is None else Credentials(*login),
-        no_proxy=",".join(config.no_proxy),
     )

@@ -25,8 +25,9 @@ from hubmirror.admission import compose_admission
 from hubmirror.cache.image_names import ImageNames
 from hubmirror.cache.memory import Memory, RememberingBlobs, RememberingIndex
 from hubmirror.config import Config, load
+from hubmirror.connecting import Connected
 from hubmirror.fetching.fetch import FetchLimits
-from hubmirror.policy import Connected, compose_policy
+from hubmirror.policy import compose_policy
 from hubmirror.quota.books import MemoryBooks
 from hubmirror.quota.history import MemoryHistory
 from hubmirror.quota.ledger import MemoryLedger

@@ -19,8 +19,8 @@ Hand = Callable[[socket.socket], str]
 
 @pytest.fixture
 def hand(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hand]:
-    """Descriptors from 200 on stand for those from 3 on, which are the test runner's."""
-    first = 200
+    """Descriptors that nobody has stand for those from 3 on, which are the test runner's."""
+    first = max(map(int, os.listdir("/proc/self/fd"))) + 50
     monkeypatch.setattr(activation, "_FIRST", first)
     handed: list[int] = []
     with ExitStack() as stack:

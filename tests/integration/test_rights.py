@@ -340,8 +340,13 @@ def test_while_it_is_asked_for(start: MirrorStarter, hub: LiveHub, private: Priv
         body = Reader(mirror, path, alice).read()
         assert private.layer == f"sha256:{hashlib.sha256(body).hexdigest()}"
 
+    connection = mirror.connect()
     for number in range(1, MANY + 1):
-        assert ask(f"sha256:{number:064x}") == 404
+        connection.request("GET", f"/v2/{FORK}/blobs/sha256:{number:064x}", headers=dict(anybody))
+        response = connection.getresponse()
+        response.read()
+        assert response.status == 404
+    connection.close()
     hub.faults.registry.delay = 1
 
     together([read_whole, intrude])
